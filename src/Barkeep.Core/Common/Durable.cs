@@ -1,0 +1,146 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Barkeep.Common;
+
+/// <summary>
+/// The only place that makes bytes and names survive a power cut. .NET 10 on Linux returns normally from
+/// <c>FileStream.Flush(true)</c> and <c>RandomAccess.FlushToDisk</c> when fsync fails, so these call libc and throw.
+/// After a failure the file's cached pages may be marked clean although they were never written: the caller
+/// must write the file anew, never call fsync again and believe it.
+/// </summary>
+public static class Durable
+{
+    /// <summary>When it returns, the file's bytes and length are on stable storage.</summary>
+    /// <exception cref="BarkeepException">DiskFull or Storage: nothing may be assumed of the file.</exception>
+    public static void Flush(SafeFileHandle file, string path)
+    {
+        while (NativeMethods.FileDataSync((int)file.DangerousGetHandle()) != 0)
+        {
+            if (Marshal.GetLastPInvokeError() != Errno.Interrupted)
+            {
+                throw Errno.Last($"flushing {path}");
+            }
+        }
+    }
+
+    /// <summary>When it returns, the names in the directory are on stable storage: files created, renamed and removed.</summary>
+    public static void FlushDirectory(string directory)
+    {
+        var fd = NativeMethods.Open(directory, NativeMethods.OpenReadOnly | NativeMethods.OpenDirectory | NativeMethods.OpenCloseOnExec);
+        if (fd < 0)
+        {
+            throw Errno.Last($"opening directory {directory}");
+        }
+        try
+        {
+            while (NativeMethods.FileSync(fd) != 0)
+            {
+                if (Marshal.GetLastPInvokeError() != Errno.Interrupted)
+                {
+                    throw Errno.Last($"flushing directory {directory}");
+                }
+            }
+        }
+        finally
+        {
+            _ = NativeMethods.Close(fd);
+        }
+    }
+
+    /// <summary>
+    /// Gives a finished file its final name, unless that name is taken. When it returns true, the name is durable;
+    /// the file's bytes must have been flushed before.
+    /// </summary>
+    /// <returns>False when the name was taken: both files are as they were.</returns>
+    public static bool Publish(string temporary, string final)
+    {
+        if (NativeMethods.RenameAt2(NativeMethods.AtCurrentDirectory, temporary, NativeMethods.AtCurrentDirectory, final, NativeMethods.RenameNoReplace) != 0)
+        {
+            switch (Marshal.GetLastPInvokeError())
+            {
+                case Errno.Exists:
+                    return false;
+                case Errno.Invalid or Errno.NotImplemented or Errno.NotSupported:
+                    // NFS and old kernels: link is exclusive there.
+                    if (!PublishByLink(temporary, final))
+                    {
+                        return false;
+                    }
+                    break;
+                default:
+                    throw Errno.Last($"naming {final}");
+            }
+        }
+        FlushDirectory(Path.GetDirectoryName(final)!);
+        return true;
+    }
+
+    /// <summary>
+    /// Replaces a small file of ours (state, settings; never an object of the repository) as a whole:
+    /// a reader sees the old bytes or the new ones. Durable when it returns.
+    /// </summary>
+    /// <param name="mode">Permissions of the new file; secrets take owner-only.</param>
+    public static void Replace(string path, ReadOnlySpan<byte> content, UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite)
+    {
+        var directory = Path.GetDirectoryName(path)!;
+        CreateDirectory(directory);
+        var temporary = $"{path}.{Environment.ProcessId}.tmp";
+        try
+        {
+            File.Delete(temporary);
+            using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None))
+            {
+                File.SetUnixFileMode(file, mode);
+                RandomAccess.Write(file, content, 0);
+                Flush(file, temporary);
+            }
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Errno.From(e, $"writing {path}");
+        }
+        FlushDirectory(directory);
+    }
+
+    /// <summary>Creates a directory and its parents, owner-only, each name durable when it returns; existing ones are left as they are.</summary>
+    public static void CreateDirectory(string directory)
+    {
+        if (Directory.Exists(directory))
+        {
+            return;
+        }
+        var parent = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(directory));
+        if (!string.IsNullOrEmpty(parent))
+        {
+            CreateDirectory(parent);
+        }
+        try
+        {
+            Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Errno.From(e, $"creating directory {directory}");
+        }
+        if (!string.IsNullOrEmpty(parent))
+        {
+            FlushDirectory(parent);
+        }
+    }
+
+    static bool PublishByLink(string temporary, string final)
+    {
+        if (NativeMethods.Link(temporary, final) != 0)
+        {
+            if (Marshal.GetLastPInvokeError() == Errno.Exists)
+            {
+                return false;
+            }
+            throw Errno.Last($"naming {final}");
+        }
+        File.Delete(temporary);
+        return true;
+    }
+}

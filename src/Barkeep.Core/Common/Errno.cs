@@ -1,0 +1,44 @@
+using System.Runtime.InteropServices;
+
+namespace Barkeep.Common;
+
+/// <summary>Turns errno and .NET's I/O exceptions into the kinds that users can act on.</summary>
+public static class Errno
+{
+    public const int NoEntry = 2;
+    public const int Exists = 17;
+    public const int CrossDevice = 18;
+    public const int Invalid = 22;
+    public const int NoSpace = 28;
+    public const int NotImplemented = 38;
+    public const int NotSupported = 95;
+    public const int Quota = 122;
+    public const int WouldBlock = 11;
+    public const int Interrupted = 4;
+
+    /// <summary>The exception for the errno of the last libc call.</summary>
+    /// <param name="doing">What was being done and to what: <c>"flushing /var/lib/barman/…"</c>.</param>
+    public static BarkeepException Last(string doing)
+    {
+        var errno = Marshal.GetLastPInvokeError();
+        return From(errno, doing, null);
+    }
+
+    /// <summary>The exception for an I/O error that .NET threw.</summary>
+    public static BarkeepException From(Exception error, string doing) => error switch
+    {
+        BarkeepException known => known,
+        // .NET keeps errno in HResult for the errors it maps to a plain IOException.
+        IOException io when (io.HResult & 0xFFFF) is NoSpace or Quota => From(NoSpace, doing, io),
+        _ => new(ErrorKind.Storage, $"{doing}: {error.Message}", null, error),
+    };
+
+    /// <summary>Whether this is a full disk or an exhausted quota.</summary>
+    public static bool IsDiskFull(Exception error) => error
+        is BarkeepException { Kind: ErrorKind.DiskFull }
+        or IOException { HResult: NoSpace or Quota };
+
+    static BarkeepException From(int errno, string doing, Exception? inner) => errno is NoSpace or Quota
+        ? new(ErrorKind.DiskFull, $"{doing}: no space left on the device", "make room; nothing that was stored is lost", inner)
+        : new(ErrorKind.Storage, $"{doing}: {Marshal.GetPInvokeErrorMessage(errno)}", null, inner);
+}

@@ -1,0 +1,36 @@
+using System.Runtime.InteropServices;
+
+namespace Barkeep.Common;
+
+/// <summary>The few libc calls that .NET hides, softens or lacks. Linux only; see the manual page of each.</summary>
+static partial class NativeMethods
+{
+    public const int OpenReadOnly = 0;
+    public const int OpenDirectory = 0x10000;
+    public const int OpenCloseOnExec = 0x80000;
+    public const int AtCurrentDirectory = -100;
+    public const uint RenameNoReplace = 1;
+    public const int LockExclusive = 2;
+    public const int LockNonBlocking = 4;
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
+    public static partial int Close(int fd);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    public static partial int FileSync(int fd);
+
+    [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
+    public static partial int FileDataSync(int fd);
+
+    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
+    public static partial int Lock(int fd, int operation);
+
+    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Link(string oldPath, string newPath);
+
+    [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int RenameAt2(int oldDirectory, string oldPath, int newDirectory, string newPath, uint flags);
+}
