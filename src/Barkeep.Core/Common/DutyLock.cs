@@ -53,6 +53,15 @@ public sealed class DutyLock : IDisposable
             && Marshal.GetLastPInvokeError() == Errno.WouldBlock;
     }
 
+    /// <summary>Locks an open file until it is closed, so that <see cref="IsHeld"/> tells others that its owner lives.</summary>
+    internal static void Mark(SafeFileHandle file, string path)
+    {
+        if (NativeMethods.Lock((int)file.DangerousGetHandle(), NativeMethods.LockExclusive | NativeMethods.LockNonBlocking) != 0)
+        {
+            throw Errno.Last($"locking {path}");
+        }
+    }
+
     /// <summary>The process id that the present holder wrote, for messages only; null when the file says nothing.</summary>
     public static int? HolderPid(string path) =>
         File.Exists(path) && int.TryParse(File.ReadAllText(path).AsSpan().Trim(), out var pid) ? pid : null;

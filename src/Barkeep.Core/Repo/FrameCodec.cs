@@ -1,0 +1,87 @@
+using System.Text;
+using System.IO.Hashing;
+using Barkeep.Common;
+using ZstdSharp;
+
+namespace Barkeep.Repo;
+
+/// <summary>
+/// Compresses and restores frames. One a thread: it holds the zstd contexts and the buffer for stored bytes, so that
+/// steady work allocates nothing.
+/// </summary>
+public sealed class FrameCodec(int level = FrameCodec.DefaultLevel) : IDisposable
+{
+    /// <summary>Bytes in a full frame before compression.</summary>
+    public const int MaxRawLength = 1 << 20;
+
+    /// <summary>zstd's own default.</summary>
+    public const int DefaultLevel = 3;
+
+    readonly Compressor _compressor = new(level);
+    readonly Decompressor _decompressor = new();
+    readonly byte[] _stored = new byte[Compressor.GetCompressBound(MaxRawLength)];
+
+    /// <summary>The stored form of a frame: never longer than the raw one, since what does not shrink is stored as is. Valid until the next call.</summary>
+    /// <param name="raw">1 to <see cref="MaxRawLength"/> bytes; must stay as it is while the result is in use.</param>
+    public ReadOnlyMemory<byte> Encode(ReadOnlyMemory<byte> raw, out FrameEncoding encoding)
+    {
+        var length = _compressor.Wrap(raw.Span, _stored);
+        if (length >= raw.Length)
+        {
+            encoding = FrameEncoding.AsIs;
+            return raw;
+        }
+        encoding = FrameEncoding.Zstd;
+        return _stored.AsMemory(0, length);
+    }
+
+    /// <summary>Checks a frame's stored bytes against their hash and restores the raw bytes.</summary>
+    /// <param name="where">Object and frame, for the message.</param>
+    /// <param name="raw">Takes exactly the frame's raw length.</param>
+    /// <exception cref="BarkeepException">Damaged.</exception>
+    public void Decode(string where, ReadOnlySpan<byte> stored, FrameEncoding encoding, UInt128 hash, ulong seed, Span<byte> raw)
+    {
+        if (HashOf(stored, seed) != hash)
+        {
+            throw Record.Damaged(where, "a frame's hash does not match");
+        }
+        switch (encoding)
+        {
+            case FrameEncoding.AsIs when stored.Length == raw.Length:
+                stored.CopyTo(raw);
+                break;
+            case FrameEncoding.Zstd:
+                Unwrap(where, stored, raw);
+                break;
+            default:
+                throw Record.Damaged(where, $"a frame's encoding {(int)encoding} is not known");
+        }
+    }
+
+    /// <summary>The hash under which stored bytes are kept.</summary>
+    public static UInt128 HashOf(ReadOnlySpan<byte> bytes, ulong seed = 0) => XxHash128.HashToUInt128(bytes, unchecked((long)seed));
+
+    /// <summary>The number that ties an object's frames to its name.</summary>
+    public static ulong SeedOf(string objectName) => XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(objectName));
+
+    public void Dispose()
+    {
+        _compressor.Dispose();
+        _decompressor.Dispose();
+    }
+
+    void Unwrap(string where, ReadOnlySpan<byte> stored, Span<byte> raw)
+    {
+        try
+        {
+            if (_decompressor.Unwrap(stored, raw) != raw.Length)
+            {
+                throw Record.Damaged(where, "a frame has another length than its index says");
+            }
+        }
+        catch (ZstdException e)
+        {
+            throw Record.Damaged(where, $"a frame cannot be decompressed: {e.Message}");
+        }
+    }
+}

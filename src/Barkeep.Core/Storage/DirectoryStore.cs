@@ -1,0 +1,178 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using Barkeep.Common;
+
+namespace Barkeep.Storage;
+
+/// <summary>
+/// Objects in a directory. What it promises, and what any later store must promise too:
+/// an object appears whole and durable or not at all; a name is given once (put-if-absent, also between processes);
+/// objects never change; what was put is found by get, length and list at once; deleting what is not there succeeds.
+/// </summary>
+public sealed class DirectoryStore(string root)
+{
+    const string UnfinishedDirectory = "tmp";
+
+    static readonly SearchValues<char> NameCharacters =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+
+    /// <summary>The directory that holds the objects; it need not exist yet.</summary>
+    public string Root { get; } = Path.GetFullPath(root);
+
+    /// <summary>Begins a new object. Nothing is visible until it is published.</summary>
+    public ValueTask<ObjectWriter> CreateAsync(string name, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var final = PathOf(name);
+        var directory = Path.Combine(Root, UnfinishedDirectory);
+        Durable.CreateDirectory(directory);
+        var temporary = Path.Combine(directory, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12)));
+        try
+        {
+            var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite);
+            DutyLock.Mark(file, temporary);
+            return ValueTask.FromResult(new ObjectWriter(name, file, temporary, final));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Errno.From(e, $"creating object {name} in {Root}");
+        }
+    }
+
+    /// <summary>Put-if-absent of a small object; durable when it returns true.</summary>
+    /// <returns>False when the name is taken.</returns>
+    public async ValueTask<bool> PutAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        using var writer = await CreateAsync(name, cancellationToken);
+        await writer.WriteAsync(content, cancellationToken);
+        return await writer.PublishAsync(cancellationToken);
+    }
+
+    /// <summary>Opens an object for reading; null when there is none.</summary>
+    public ValueTask<ObjectReader?> TryOpenAsync(string name, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        try
+        {
+            return ValueTask.FromResult<ObjectReader?>(new(name, File.OpenHandle(PathOf(name), options: FileOptions.SequentialScan)));
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return ValueTask.FromResult<ObjectReader?>(null);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Errno.From(e, $"opening object {name} in {Root}");
+        }
+    }
+
+    /// <summary>Opens an object that must be there.</summary>
+    /// <exception cref="BarkeepException">ObjectMissing.</exception>
+    public async ValueTask<ObjectReader> OpenAsync(string name, CancellationToken cancellationToken) =>
+        await TryOpenAsync(name, cancellationToken)
+        ?? throw new BarkeepException(ErrorKind.ObjectMissing, $"object {name} is not in {Root}", "the repository has lost it; restore the repository from its copy, or use another backup");
+
+    /// <summary>The whole of a small object; null when there is none.</summary>
+    /// <exception cref="BarkeepException">Damaged when it is larger than <paramref name="limit"/> bytes.</exception>
+    public async ValueTask<byte[]?> TryGetAsync(string name, int limit, CancellationToken cancellationToken)
+    {
+        using var reader = await TryOpenAsync(name, cancellationToken);
+        if (reader is null)
+        {
+            return null;
+        }
+        if (reader.Length > limit)
+        {
+            throw new BarkeepException(ErrorKind.Damaged, $"object {name} has {reader.Length} bytes where at most {limit} belong");
+        }
+        var content = new byte[reader.Length];
+        await reader.ReadAsync(0, content, cancellationToken);
+        return content;
+    }
+
+    /// <summary>Whether there is an object of that name.</summary>
+    public ValueTask<bool> ExistsAsync(string name, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(File.Exists(PathOf(name)));
+    }
+
+    /// <summary>All objects whose names begin with a prefix that ends in <c>/</c>, in ordinal order of their names.</summary>
+    public ValueTask<IReadOnlyList<StoredObject>> ListAsync(string prefix, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var found = new List<StoredObject>();
+        var directory = new DirectoryInfo(PathOf(prefix.TrimEnd('/')));
+        if (directory.Exists)
+        {
+            var skip = Root.Length + 1;
+            try
+            {
+                foreach (var file in directory.EnumerateFiles("*", SearchOption.AllDirectories))
+                {
+                    found.Add(new(file.FullName[skip..], file.Length));
+                }
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw Errno.From(e, $"listing {directory.FullName}");
+            }
+        }
+        found.Sort(static (a, b) => string.CompareOrdinal(a.Name, b.Name));
+        return ValueTask.FromResult<IReadOnlyList<StoredObject>>(found);
+    }
+
+    /// <summary>Removes an object, durably when it returns. One that is not there is no error.</summary>
+    public ValueTask DeleteAsync(string name, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var path = PathOf(name);
+        try
+        {
+            File.Delete(path);
+            Durable.FlushDirectory(Path.GetDirectoryName(path)!);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Nothing there: that is what was asked for.
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Errno.From(e, $"deleting object {name} in {Root}");
+        }
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Removes what writers that are gone have left unfinished; a living writer's lock protects its file.</summary>
+    /// <returns>How many files were removed.</returns>
+    public int SweepUnfinished()
+    {
+        var directory = Path.Combine(Root, UnfinishedDirectory);
+        if (!Directory.Exists(directory))
+        {
+            return 0;
+        }
+        var removed = 0;
+        foreach (var file in Directory.EnumerateFiles(directory))
+        {
+            if (!DutyLock.IsHeld(file))
+            {
+                File.Delete(file);
+                removed++;
+            }
+        }
+        return removed;
+    }
+
+    string PathOf(string name)
+    {
+        foreach (var part in name.Split('/'))
+        {
+            if (part.Length is 0 or > 255 || part is "." or ".." || part.AsSpan().ContainsAnyExcept(NameCharacters))
+            {
+                throw new BarkeepException(ErrorKind.HostilePath, $"'{name}' is no object name");
+            }
+        }
+        return Path.Combine(Root, name);
+    }
+}

@@ -1,0 +1,66 @@
+using Barkeep.Common;
+using Microsoft.Win32.SafeHandles;
+
+namespace Barkeep.Storage;
+
+/// <summary>
+/// Writes one object from its beginning to its end. It exists for others only after <see cref="PublishAsync"/> returned true;
+/// disposing it earlier leaves nothing behind.
+/// </summary>
+public sealed class ObjectWriter : IDisposable
+{
+    readonly SafeFileHandle _file;
+    readonly string _temporary;
+    readonly string _final;
+    bool _published;
+
+    internal ObjectWriter(string name, SafeFileHandle file, string temporary, string final)
+    {
+        Name = name;
+        _file = file;
+        _temporary = temporary;
+        _final = final;
+    }
+
+    public string Name { get; }
+
+    /// <summary>Bytes written so far.</summary>
+    public long Length { get; private set; }
+
+    /// <exception cref="BarkeepException">DiskFull, Storage.</exception>
+    public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        try
+        {
+            RandomAccess.Write(_file, bytes.Span, Length);
+        }
+        catch (IOException e)
+        {
+            throw Errno.From(e, $"writing object {Name}");
+        }
+        Length += bytes.Length;
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Put-if-absent. When it returns true, the object is complete and durable under its name.</summary>
+    /// <returns>False when an object of that name exists: it is untouched, and this one is dropped.</returns>
+    /// <exception cref="BarkeepException">DiskFull, Storage: the object may or may not exist, and is whole if it does.</exception>
+    public ValueTask<bool> PublishAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        Durable.Flush(_file, _temporary);
+        Durable.CreateDirectory(Path.GetDirectoryName(_final)!);
+        _published = Durable.Publish(_temporary, _final);
+        return ValueTask.FromResult(_published);
+    }
+
+    public void Dispose()
+    {
+        if (!_published)
+        {
+            File.Delete(_temporary);
+        }
+        _file.Dispose();
+    }
+}
