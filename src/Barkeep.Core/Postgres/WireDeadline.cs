@@ -1,0 +1,22 @@
+namespace Barkeep.Postgres;
+
+/// <summary>A token that ends with the caller's or after a time, and knows which it was.</summary>
+sealed class WireDeadline : IDisposable
+{
+    readonly CancellationTokenSource _source;
+    readonly CancellationToken _caller;
+
+    public WireDeadline(TimeSpan timeout, CancellationToken caller)
+    {
+        _caller = caller;
+        _source = CancellationTokenSource.CreateLinkedTokenSource(caller);
+        _source.CancelAfter(timeout);
+    }
+
+    public CancellationToken Token => _source.Token;
+
+    /// <summary>Whether the time is up and the caller still waits.</summary>
+    public bool Passed => _source.IsCancellationRequested && !_caller.IsCancellationRequested;
+
+    public void Dispose() => _source.Dispose();
+}

@@ -1,0 +1,156 @@
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Barkeep.Common;
+
+namespace Barkeep.Postgres;
+
+/// <summary>Asks the server for TLS and checks what it shows, by libpq's rules for sslmode (libpq-ssl.html).</summary>
+static class WireTls
+{
+    const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
+    const string SystemRoots = "system";
+
+    // SSLRequest: length 8, code 80877103.
+    static readonly byte[] SslRequest = [0, 0, 0, 8, 0x04, 0xD2, 0x16, 0x2F];
+
+    /// <summary>The protected stream, or the given one where the server has no TLS and the mode allows that.</summary>
+    /// <exception cref="BarkeepException">AuthenticationFailed: no TLS, or a certificate that does not pass; Configuration: unreadable certificate files.</exception>
+    public static async Task<Stream> NegotiateAsync(ConnectionTarget target, Stream stream, CancellationToken cancellationToken)
+    {
+        // Files are read first: their errors should not depend on the server.
+        var roots = Roots(target);
+        var own = OwnCertificate(target);
+        await stream.WriteAsync(SslRequest, cancellationToken).ConfigureAwait(false);
+        var answer = new byte[1];
+        // Exactly one byte: whatever was sent along with it in clear must not be taken for protected.
+        if (await stream.ReadAsync(answer, cancellationToken).ConfigureAwait(false) == 0)
+        {
+            throw new BarkeepException(ErrorKind.ServerUnreachable, $"{target}: the server closed the connection");
+        }
+        if (answer[0] != 'S')
+        {
+            return target.SslMode is SslMode.Prefer or SslMode.Allow
+                ? stream
+                : throw new BarkeepException(ErrorKind.AuthenticationFailed, $"{target}: the server has no TLS", "set ssl = on there, or another sslmode here");
+        }
+        var tls = new SslStream(stream, leaveInnerStreamOpen: false);
+        string? refusal = null;
+        try
+        {
+            await tls.AuthenticateAsClientAsync(
+                new SslClientAuthenticationOptions
+                {
+                    TargetHost = target.Host,
+                    EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+                    ClientCertificateContext = own,
+                    RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
+                        (refusal = Refusal(target, roots, certificate as X509Certificate2, chain, errors)) is null,
+                },
+                cancellationToken).ConfigureAwait(false);
+            return tls;
+        }
+        catch (AuthenticationException e) when (refusal is not null)
+        {
+            throw new BarkeepException(ErrorKind.AuthenticationFailed, $"{target}: {refusal}", "check sslmode, sslrootcert and the host's name", e);
+        }
+    }
+
+    /// <summary>Why this certificate does not pass; null when it does.</summary>
+    static string? Refusal(ConnectionTarget target, X509Certificate2Collection? roots, X509Certificate2? certificate, X509Chain? sent, SslPolicyErrors errors)
+    {
+        if (roots is null && target.SslRootCert != SystemRoots)
+        {
+            return null;
+        }
+        if (certificate is null)
+        {
+            return "the server shows no certificate";
+        }
+        if (roots is null)
+        {
+            if (errors.HasFlag(SslPolicyErrors.RemoteCertificateChainErrors))
+            {
+                return "the server's certificate does not come from a root certificate of this machine";
+            }
+        }
+        else
+        {
+            using var chain = new X509Chain();
+            chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+            chain.ChainPolicy.CustomTrustStore.AddRange(roots);
+            chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+            chain.ChainPolicy.DisableCertificateDownloads = true;
+            chain.ChainPolicy.ApplicationPolicy.Add(new Oid(ServerAuthentication));
+            if (sent is not null)
+            {
+                chain.ChainPolicy.ExtraStore.AddRange(sent.ChainPolicy.ExtraStore);
+            }
+            if (!chain.Build(certificate))
+            {
+                return $"the server's certificate does not pass: {string.Join(", ", chain.ChainStatus.Select(s => s.StatusInformation.Trim().TrimEnd('.')))}";
+            }
+        }
+        return target.SslMode == SslMode.VerifyFull && !certificate.MatchesHostname(target.Host)
+            ? $"the server's certificate is for {certificate.GetNameInfo(X509NameType.DnsName, false)}, not for {target.Host}"
+            : null;
+    }
+
+    /// <summary>The root certificates to check against; null where none are, or the machine's own.</summary>
+    static X509Certificate2Collection? Roots(ConnectionTarget target)
+    {
+        if (target.SslRootCert is null)
+        {
+            return target.SslMode is SslMode.VerifyCa or SslMode.VerifyFull
+                ? throw new BarkeepException(ErrorKind.Configuration, $"{target}: sslmode verifies certificates, but no sslrootcert is given", "name a PEM file, or \"system\"")
+                : null;
+        }
+        if (target.SslRootCert == SystemRoots)
+        {
+            // Anyone can have a certificate from those: without the name it proves nothing.
+            return target.SslMode == SslMode.VerifyFull
+                ? null
+                : throw new BarkeepException(ErrorKind.Configuration, $"{target}: sslrootcert \"system\" proves something only with sslmode verify-full");
+        }
+        if (target.SslMode is SslMode.Prefer or SslMode.Allow)
+        {
+            return null;
+        }
+        return FromFile("sslrootcert", target.SslRootCert, path =>
+        {
+            var roots = new X509Certificate2Collection();
+            roots.ImportFromPemFile(path);
+            return roots.Count > 0 ? roots : throw new CryptographicException("there is no certificate in it");
+        });
+    }
+
+    static SslStreamCertificateContext? OwnCertificate(ConnectionTarget target)
+    {
+        if (target.SslCert is null)
+        {
+            return null;
+        }
+        var key = target.SslKey ?? throw new BarkeepException(ErrorKind.Configuration, $"{target}: sslcert is given without sslkey");
+        var own = FromFile("sslcert or sslkey", target.SslCert, path => X509Certificate2.CreateFromPemFile(path, key));
+        var intermediate = FromFile("sslcert", target.SslCert, path =>
+        {
+            var all = new X509Certificate2Collection();
+            all.ImportFromPemFile(path);
+            return all;
+        });
+        return SslStreamCertificateContext.Create(own, intermediate, offline: true);
+    }
+
+    static T FromFile<T>(string key, string path, Func<string, T> read)
+    {
+        try
+        {
+            return read(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
+        {
+            throw new BarkeepException(ErrorKind.Configuration, $"{key} {path} cannot be used: {e.Message}", null, e);
+        }
+    }
+}
