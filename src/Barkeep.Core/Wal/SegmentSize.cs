@@ -8,7 +8,7 @@ public readonly record struct SegmentSize
     /// <exception cref="ArgumentOutOfRangeException">Not a size that PostgreSQL has.</exception>
     public SegmentSize(int bytes)
     {
-        if (bytes is < 1 << 20 or > 1 << 30 || (bytes & (bytes - 1)) != 0)
+        if (!IsValid(bytes))
         {
             throw new ArgumentOutOfRangeException(nameof(bytes), bytes, "a WAL segment is a power of two from 1 MiB to 1 GiB");
         }
@@ -16,6 +16,14 @@ public readonly record struct SegmentSize
     }
 
     public int Bytes { get; }
+
+    /// <returns>False when PostgreSQL has no such size.</returns>
+    public static bool TryFrom(long bytes, out SegmentSize size)
+    {
+        var valid = IsValid(bytes);
+        size = valid ? new((int)bytes) : default;
+        return valid;
+    }
 
     /// <summary>How many segments share the first 16 hex digits of their names.</summary>
     public uint SegmentsPerLog => (uint)(0x1_0000_0000UL / (ulong)Bytes);
@@ -28,4 +36,6 @@ public readonly record struct SegmentSize
 
     /// <summary>The position's distance from its segment's start, in bytes.</summary>
     public int OffsetOf(Lsn lsn) => (int)(lsn.Value & (ulong)(Bytes - 1));
+
+    static bool IsValid(long bytes) => bytes is >= 1 << 20 and <= 1 << 30 && (bytes & (bytes - 1)) == 0;
 }

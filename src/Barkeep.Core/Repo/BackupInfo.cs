@@ -1,0 +1,94 @@
+using System.Text.Json.Serialization;
+using Barkeep.Wal;
+
+namespace Barkeep.Repo;
+
+/// <summary>
+/// A backup's properties, the head of its manifest (docs/format.md). Small, so that listing a thousand backups stays cheap.
+/// Names and types are persisted: add, never change.
+/// </summary>
+public sealed record BackupInfo
+{
+    public required string BackupId { get; init; }
+
+    /// <summary>The name the user gave with <c>--name</c>.</summary>
+    public string? Name { get; init; }
+
+    public required string Server { get; init; }
+
+    public required string SystemId { get; init; }
+
+    /// <summary>server_version_num: 150018.</summary>
+    public required int ServerVersion { get; init; }
+
+    /// <summary>The data directory on the server.</summary>
+    public required string DataDirectory { get; init; }
+
+    public required int SegmentSize { get; init; }
+
+    /// <summary>Blocks in a relation segment file (1 GiB of them unless PostgreSQL was built otherwise).</summary>
+    public required int RelationSegmentBlocks { get; init; }
+
+    /// <summary>The timeline at the backup's begin, and since a backup does not cross timelines, at its end.</summary>
+    public required uint Timeline { get; init; }
+
+    /// <summary>Where replay starts: backup_label's START WAL LOCATION.</summary>
+    [JsonPropertyName("beginLsn")]
+    public required string BeginLsnText { get; init; }
+
+    /// <summary>Where the cluster is consistent: what pg_backup_stop returned.</summary>
+    [JsonPropertyName("endLsn")]
+    public required string EndLsnText { get; init; }
+
+    public required DateTimeOffset BeginTime { get; init; }
+
+    public required DateTimeOffset EndTime { get; init; }
+
+    /// <summary>Seconds spent between the first and the last byte read.</summary>
+    public required double CopySeconds { get; init; }
+
+    public required int Jobs { get; init; }
+
+    /// <summary>Whether the cluster has data checksums, and so whether its pages were checked.</summary>
+    public required bool DataChecksums { get; init; }
+
+    /// <summary>Directories 0750 and files 0640 instead of 0700 and 0600 (initdb --allow-group-access).</summary>
+    public required bool GroupAccess { get; init; }
+
+    /// <summary>Bytes of all files in the backup.</summary>
+    public required long ClusterSize { get; init; }
+
+    /// <summary>Bytes read from the server for it.</summary>
+    public required long ReadBytes { get; init; }
+
+    /// <summary>Bytes that this backup added to the repository, without WAL.</summary>
+    public required long StoredBytes { get; init; }
+
+    public required int FileCount { get; init; }
+
+    /// <summary>The backup whose pages this one shares, if it read only what has changed since; for people, not for restores.</summary>
+    public string? Parent { get; init; }
+
+    public required IReadOnlyList<BackupTablespace> Tablespaces { get; init; }
+
+    /// <summary>Pages whose checksum does not match, at most 1,000 of them.</summary>
+    public IReadOnlyList<DamagedPage> DamagedPages { get; init; } = [];
+
+    /// <summary>How many pages had a bad checksum in all.</summary>
+    public long DamagedPageCount { get; init; }
+
+    /// <summary>The server's settings that are not defaults, by name, as pg_settings shows them; for a restore without the original configuration files.</summary>
+    public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Configuration files outside the data directory that the role was not allowed to read.</summary>
+    public IReadOnlyList<string> UnreadConfigFiles { get; init; } = [];
+
+    /// <summary>The version of Barkeep that took it.</summary>
+    public required string Program { get; init; }
+
+    [JsonIgnore]
+    public Lsn BeginLsn => Lsn.Parse(BeginLsnText);
+
+    [JsonIgnore]
+    public Lsn EndLsn => Lsn.Parse(EndLsnText);
+}

@@ -1,0 +1,13 @@
+namespace Barkeep.Repo;
+
+/// <summary>The whole of one backup, as read and checked.</summary>
+public sealed record Manifest
+{
+    public required BackupInfo Info { get; init; }
+
+    /// <summary>The packs that runs refer to, by their index.</summary>
+    public required IReadOnlyList<string> Packs { get; init; }
+
+    /// <summary>In the order of their paths; a directory precedes what is in it.</summary>
+    public required IReadOnlyList<ManifestEntry> Entries { get; init; }
+}

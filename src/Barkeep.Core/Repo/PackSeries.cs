@@ -1,0 +1,86 @@
+using System.Globalization;
+using Barkeep.Storage;
+
+namespace Barkeep.Repo;
+
+/// <summary>The packs that one backup writes, one after the other. Safe for several threads.</summary>
+public sealed class PackSeries : IDisposable
+{
+    readonly DirectoryStore _store;
+    readonly string _root;
+    readonly BackupId _backup;
+    readonly SemaphoreSlim _turn = new(1);
+    readonly List<string> _names = [];
+    PackWriter? _pack;
+
+    internal PackSeries(DirectoryStore store, string root, BackupId backup)
+    {
+        _store = store;
+        _root = root;
+        _backup = backup;
+    }
+
+    /// <summary>Bytes stored in all packs so far.</summary>
+    public long StoredLength { get; private set; }
+
+    /// <summary>Appends a frame to the present pack, beginning and ending packs as they fill.</summary>
+    /// <param name="stored">As <see cref="FrameCodec.Encode"/> made it.</param>
+    /// <param name="pages">The hash of each page in it.</param>
+    /// <returns>Where its first page is; the others follow. Durable only after <see cref="FinishAsync"/>.</returns>
+    public async ValueTask<PageReference> AppendAsync(ReadOnlyMemory<byte> stored, FrameEncoding encoding, ReadOnlyMemory<UInt128> pages, CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken);
+        try
+        {
+            if (_pack is { IsFull: true })
+            {
+                await FinishPackAsync(cancellationToken);
+            }
+            _pack ??= await BeginPackAsync(cancellationToken);
+            var ordinal = await _pack.AppendAsync(stored, encoding, pages, cancellationToken);
+            return new(_names[^1], ordinal);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Ends the last pack. All packs are durable when it returns.</summary>
+    public async ValueTask FinishAsync(CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken);
+        try
+        {
+            await FinishPackAsync(cancellationToken);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Drops the pack that is being written; finished ones stay until they are deleted.</summary>
+    public void Dispose()
+    {
+        _pack?.Dispose();
+        _turn.Dispose();
+    }
+
+    ValueTask<PackWriter> BeginPackAsync(CancellationToken cancellationToken)
+    {
+        _names.Add(string.Create(CultureInfo.InvariantCulture, $"{_backup}/{_names.Count + 1:D4}"));
+        return PackWriter.CreateAsync(_store, _root, PackStore.ObjectOf(_names[^1]), cancellationToken);
+    }
+
+    async ValueTask FinishPackAsync(CancellationToken cancellationToken)
+    {
+        if (_pack is not null)
+        {
+            await _pack.FinishAsync(cancellationToken);
+            StoredLength += _pack.StoredLength;
+            _pack.Dispose();
+            _pack = null;
+        }
+    }
+}

@@ -1,0 +1,15 @@
+using System.Text.Json.Serialization;
+
+namespace Barkeep.Repo;
+
+/// <summary>How records' payloads become JSON and back, without reflection.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(Payloads.FormatPayload))]
+[JsonSerializable(typeof(Payloads.LineagePayload))]
+[JsonSerializable(typeof(Payloads.GapPayload))]
+[JsonSerializable(typeof(Payloads.StartedPayload))]
+[JsonSerializable(typeof(Payloads.CompletePayload))]
+[JsonSerializable(typeof(Payloads.FailedPayload))]
+[JsonSerializable(typeof(Payloads.WalPayload))]
+[JsonSerializable(typeof(BackupInfo))]
+sealed partial class RepoJson : JsonSerializerContext;

@@ -1,0 +1,8 @@
+using Barkeep.Wal;
+
+namespace Barkeep.Repo;
+
+/// <summary>A WAL segment in the repository.</summary>
+/// <param name="IsPartial">Its timeline ended in it: it is shorter than a segment.</param>
+/// <param name="StoredLength">Bytes it takes, compressed.</param>
+public readonly record struct StoredSegment(SegmentName Name, bool IsPartial, long StoredLength);

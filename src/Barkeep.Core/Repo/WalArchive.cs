@@ -1,0 +1,150 @@
+using Barkeep.Common;
+using Barkeep.Storage;
+using Barkeep.Wal;
+
+namespace Barkeep.Repo;
+
+/// <summary>A lineage's WAL in the repository: complete segments, the partial ones in which a timeline ended, history files, known gaps.</summary>
+public sealed class WalArchive
+{
+    const int Version = 1;
+    const string PartialSuffix = ".partial";
+
+    readonly DirectoryStore _store;
+    readonly string _root;
+
+    internal WalArchive(DirectoryStore store, string root, ClusterIdentity identity)
+    {
+        _store = store;
+        _root = root;
+        SegmentSize = identity.SegmentSize;
+    }
+
+    public SegmentSize SegmentSize { get; }
+
+    /// <summary>Stores a complete segment, whose records the caller has checked. Durable when it returns.</summary>
+    /// <param name="content">Its bytes from the first to the last.</param>
+    /// <returns>False when the same bytes were there already.</returns>
+    /// <exception cref="BarkeepException">WalDiverged when other bytes are there; DiskFull; Storage.</exception>
+    public Task<bool> PutSegmentAsync(SegmentName name, Stream content, CancellationToken cancellationToken) =>
+        WalObject.PutAsync(_store, _root, ObjectOf(name), content, SegmentSize.Bytes, cancellationToken);
+
+    /// <summary>Stores the received part of a segment in which its timeline ended. As <see cref="PutSegmentAsync"/> otherwise.</summary>
+    /// <param name="length">How many bytes of it were received.</param>
+    public Task<bool> PutPartialAsync(SegmentName name, Stream content, int length, CancellationToken cancellationToken) =>
+        WalObject.PutAsync(_store, _root, ObjectOf(name) + PartialSuffix, content, length, cancellationToken);
+
+    /// <summary>Stores a timeline history file, as PostgreSQL wrote it. As <see cref="PutSegmentAsync"/> otherwise.</summary>
+    public async Task<bool> PutHistoryAsync(TimelineId timeline, byte[] content, CancellationToken cancellationToken)
+    {
+        using var stream = new MemoryStream(content, writable: false);
+        return await WalObject.PutAsync(_store, _root, HistoryObject(timeline), stream, content.Length, cancellationToken);
+    }
+
+    public ValueTask<bool> HasSegmentAsync(SegmentName name, CancellationToken cancellationToken) =>
+        _store.ExistsAsync(_root + ObjectOf(name), cancellationToken);
+
+    /// <summary>Writes a stored segment's bytes, each frame checked before it is written.</summary>
+    /// <returns>The number of bytes: a whole segment unless partial.</returns>
+    /// <exception cref="BarkeepException">ObjectMissing; Damaged: what has been written by then must not be used.</exception>
+    public Task<long> CopySegmentAsync(SegmentName name, bool partial, Stream destination, CancellationToken cancellationToken) =>
+        WalObject.CopyAsync(_store, _root, partial ? ObjectOf(name) + PartialSuffix : ObjectOf(name), SegmentSize.Bytes, destination, cancellationToken);
+
+    /// <summary>The bytes of a timeline history file; null when it was not received.</summary>
+    public async Task<byte[]?> TryGetHistoryFileAsync(TimelineId timeline, CancellationToken cancellationToken)
+    {
+        if (!await _store.ExistsAsync(_root + HistoryObject(timeline), cancellationToken))
+        {
+            return null;
+        }
+        using var content = new MemoryStream();
+        await WalObject.CopyAsync(_store, _root, HistoryObject(timeline), 1 << 20, content, cancellationToken);
+        return content.ToArray();
+    }
+
+    /// <summary>The history of a timeline: from its history file, or without ancestors when there is none.</summary>
+    /// <exception cref="BarkeepException">Damaged.</exception>
+    public async Task<TimelineHistory> GetHistoryAsync(TimelineId timeline, CancellationToken cancellationToken)
+    {
+        var content = await TryGetHistoryFileAsync(timeline, cancellationToken);
+        try
+        {
+            return content is null ? TimelineHistory.Initial(timeline) : TimelineHistory.Parse(timeline, content);
+        }
+        catch (FormatException e)
+        {
+            throw Record.Damaged(HistoryObject(timeline), e.Message);
+        }
+    }
+
+    /// <summary>The timelines whose history files are here, ascending.</summary>
+    public async Task<IReadOnlyList<TimelineId>> ListHistoriesAsync(CancellationToken cancellationToken)
+    {
+        var timelines = new List<TimelineId>();
+        foreach (var found in await _store.ListAsync($"{_root}wal/history/", cancellationToken))
+        {
+            if (TimelineId.TryParseHex(LastPart(found.Name), out var timeline))
+            {
+                timelines.Add(timeline);
+            }
+        }
+        return timelines;
+    }
+
+    /// <summary>All segments, by timeline and position, a partial one after the complete one of the same name.</summary>
+    public async Task<IReadOnlyList<StoredSegment>> ListSegmentsAsync(CancellationToken cancellationToken)
+    {
+        var segments = new List<StoredSegment>();
+        foreach (var found in await _store.ListAsync($"{_root}wal/", cancellationToken))
+        {
+            var last = LastPart(found.Name);
+            var partial = last.EndsWith(PartialSuffix, StringComparison.Ordinal);
+            if (SegmentName.TryParse(partial ? last[..^PartialSuffix.Length] : last, out var name) && name.IsValidFor(SegmentSize))
+            {
+                segments.Add(new(name, partial, found.Length));
+            }
+        }
+        return segments;
+    }
+
+    /// <summary>Removes a segment that no backup needs any more.</summary>
+    public ValueTask DeleteSegmentAsync(StoredSegment segment, CancellationToken cancellationToken) =>
+        _store.DeleteAsync(_root + ObjectOf(segment.Name) + (segment.IsPartial ? PartialSuffix : ""), cancellationToken);
+
+    /// <summary>Records that WAL is missing. Durable when it returns; recording the same gap again changes nothing.</summary>
+    public async Task RecordGapAsync(Gap gap, CancellationToken cancellationToken) =>
+        await _store.PutAsync(
+            $"{_root}gaps/{gap.ObjectName}",
+            Record.Seal("gap", Version, new(gap.Reason, gap.FoundAt), RepoJson.Default.GapPayload),
+            cancellationToken);
+
+    /// <summary>All known gaps, by timeline and position.</summary>
+    public async Task<IReadOnlyList<Gap>> ListGapsAsync(CancellationToken cancellationToken)
+    {
+        var gaps = new List<Gap>();
+        foreach (var found in await _store.ListAsync($"{_root}gaps/", cancellationToken))
+        {
+            if (!Gap.TryParseName(LastPart(found.Name), out var timeline, out var from, out var to))
+            {
+                throw Record.Damaged(found.Name, "its name is no gap");
+            }
+            var bytes = await _store.TryGetAsync(found.Name, Record.MaxPayloadLength, cancellationToken);
+            if (bytes is not null)
+            {
+                var payload = Record.Open(found.Name, "gap", Version, bytes, RepoJson.Default.GapPayload);
+                gaps.Add(new(timeline, from, to, payload.Reason, payload.FoundAt));
+            }
+        }
+        return gaps;
+    }
+
+    static string LastPart(string name) => name[(name.LastIndexOf('/') + 1)..];
+
+    static string HistoryObject(TimelineId timeline) => $"wal/history/{timeline}";
+
+    static string ObjectOf(SegmentName name)
+    {
+        var text = name.ToString();
+        return $"wal/{text.AsSpan(0, 16)}/{text}";
+    }
+}

@@ -1,0 +1,131 @@
+using System.Buffers.Binary;
+using System.IO.Hashing;
+using Barkeep.Common;
+using Barkeep.Storage;
+
+namespace Barkeep.Repo;
+
+/// <summary>
+/// A WAL file as an object: record, compressed frames, hash of the whole (docs/format.md, "WAL objects").
+/// Names are relative to the lineage, whose <c>root</c> precedes them in the store.
+/// </summary>
+static class WalObject
+{
+    const int Version = 1;
+    const string Kind = "wal";
+    const int FrameHeadLength = 32;
+    const int HashLength = 16;
+
+    /// <summary>WAL is written once and mostly never read: speed counts more than the last percent.</summary>
+    const int CompressionLevel = 1;
+
+    /// <summary>Stores <paramref name="length"/> bytes of <paramref name="content"/>; durable when it returns.</summary>
+    /// <returns>False when the same bytes are there already.</returns>
+    /// <exception cref="BarkeepException">WalDiverged when other bytes are there.</exception>
+    public static async Task<bool> PutAsync(DirectoryStore store, string root, string name, Stream content, int length, CancellationToken cancellationToken)
+    {
+        using var codec = new FrameCodec(CompressionLevel);
+        using var writer = await store.CreateAsync(root + name, cancellationToken);
+        await writer.WriteAsync(Record.Seal(Kind, Version, new(name, length), RepoJson.Default.WalPayload), cancellationToken);
+        var seed = FrameCodec.SeedOf(name);
+        var whole = new XxHash128();
+        var raw = new byte[Math.Min(FrameCodec.MaxRawLength, Math.Max(length, 1))];
+        var head = new byte[FrameHeadLength];
+        for (var done = 0; done < length;)
+        {
+            var part = raw.AsMemory(0, Math.Min(raw.Length, length - done));
+            await content.ReadExactlyAsync(part, cancellationToken);
+            whole.Append(part.Span);
+            var stored = codec.Encode(part, out var encoding);
+            WriteFrameHead(head, stored.Span, part.Length, encoding, seed++);
+            await writer.WriteAsync(head, cancellationToken);
+            await writer.WriteAsync(stored, cancellationToken);
+            done += part.Length;
+        }
+        var hash = whole.GetCurrentHash();
+        await writer.WriteAsync(hash, cancellationToken);
+        if (await writer.PublishAsync(cancellationToken))
+        {
+            return true;
+        }
+        return await HasSameBytesAsync(store, root, name, length, hash, cancellationToken)
+            ? false
+            : throw new BarkeepException(ErrorKind.WalDiverged, $"{name} is in the repository already, with other bytes", "two clusters write WAL of the same name: find out which one is yours");
+    }
+
+    /// <summary>Writes the stored file's raw bytes, each frame checked first, the whole at the end.</summary>
+    /// <param name="limit">More raw bytes than this are a sign of damage.</param>
+    /// <returns>The number of raw bytes.</returns>
+    /// <exception cref="BarkeepException">ObjectMissing, Damaged, NewerRepository.</exception>
+    public static async Task<long> CopyAsync(DirectoryStore store, string root, string name, int limit, Stream destination, CancellationToken cancellationToken)
+    {
+        using var reader = await store.OpenAsync(root + name, cancellationToken);
+        var (length, offset) = await ReadHeadAsync(reader, name, limit, cancellationToken);
+        using var codec = new FrameCodec();
+        var seed = FrameCodec.SeedOf(name);
+        var whole = new XxHash128();
+        var head = new byte[FrameHeadLength];
+        var stored = new byte[FrameCodec.MaxRawLength];
+        var raw = new byte[FrameCodec.MaxRawLength];
+        for (long done = 0; done < length;)
+        {
+            await reader.ReadAsync(offset, head, cancellationToken);
+            var frame = ReadFrameHead(name, head, length - done);
+            await reader.ReadAsync(offset + FrameHeadLength, stored.AsMemory(0, frame.StoredLength), cancellationToken);
+            var part = raw.AsMemory(0, frame.RawLength);
+            codec.Decode(name, stored.AsSpan(0, frame.StoredLength), frame.Encoding, frame.Hash, seed++, part.Span);
+            whole.Append(part.Span);
+            await destination.WriteAsync(part, cancellationToken);
+            offset += FrameHeadLength + frame.StoredLength;
+            done += frame.RawLength;
+        }
+        var hash = new byte[HashLength];
+        await reader.ReadAsync(offset, hash, cancellationToken);
+        if (offset + HashLength != reader.Length || !hash.AsSpan().SequenceEqual(whole.GetCurrentHash()))
+        {
+            throw Record.Damaged(reader.Name, "the hash of its content does not match");
+        }
+        return length;
+    }
+
+    static async Task<bool> HasSameBytesAsync(DirectoryStore store, string root, string name, int length, byte[] hash, CancellationToken cancellationToken)
+    {
+        using var reader = await store.OpenAsync(root + name, cancellationToken);
+        var (storedLength, _) = await ReadHeadAsync(reader, name, int.MaxValue, cancellationToken);
+        var storedHash = new byte[HashLength];
+        await reader.ReadAsync(Math.Max(0, reader.Length - HashLength), storedHash, cancellationToken);
+        return storedLength == length && storedHash.AsSpan().SequenceEqual(hash);
+    }
+
+    static async Task<(long Length, long FirstFrame)> ReadHeadAsync(ObjectReader reader, string name, int limit, CancellationToken cancellationToken)
+    {
+        var start = new byte[Math.Min(reader.Length, 4096)];
+        await reader.ReadAsync(0, start, cancellationToken);
+        var payload = Record.Open(reader.Name, Kind, Version, start, RepoJson.Default.WalPayload, out var offset);
+        if (payload.Name != name)
+        {
+            throw Record.Damaged(reader.Name, $"it holds {payload.Name}");
+        }
+        return payload.Length >= 0 && payload.Length <= limit
+            ? (payload.Length, offset)
+            : throw Record.Damaged(reader.Name, $"it claims {payload.Length} bytes");
+    }
+
+    static void WriteFrameHead(Span<byte> head, ReadOnlySpan<byte> stored, int rawLength, FrameEncoding encoding, ulong seed)
+    {
+        head.Clear();
+        BinaryPrimitives.WriteInt32LittleEndian(head, stored.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(head[4..], rawLength);
+        head[8] = (byte)encoding;
+        BinaryPrimitives.WriteUInt128BigEndian(head[16..], FrameCodec.HashOf(stored, seed));
+    }
+
+    static (int StoredLength, int RawLength, FrameEncoding Encoding, UInt128 Hash) ReadFrameHead(string name, ReadOnlySpan<byte> head, long remaining)
+    {
+        var stored = BinaryPrimitives.ReadInt32LittleEndian(head);
+        var raw = BinaryPrimitives.ReadInt32LittleEndian(head[4..]);
+        return stored is > 0 and <= FrameCodec.MaxRawLength && raw is > 0 and <= FrameCodec.MaxRawLength && raw <= remaining
+            ? (stored, raw, (FrameEncoding)head[8], BinaryPrimitives.ReadUInt128BigEndian(head[16..]))
+            : throw Record.Damaged(name, "a frame's lengths make no sense");
+    }
+}
