@@ -235,6 +235,9 @@ public sealed class ReplicationConnection : IAsyncDisposable
         return good;
     }
 
-    /// <summary>Slot names are checked where they are configured; quoting keeps a bad one from becoming a command.</summary>
-    static string Quote(string name) => $"\"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+    /// <summary>slot.c, ReplicationSlotValidateName; the replication grammar has no way to quote anything else.</summary>
+    static string Quote(string slot) =>
+        slot.Length is > 0 and < 64 && slot.AsSpan().IndexOfAnyExcept("abcdefghijklmnopqrstuvwxyz0123456789_") < 0
+            ? $"\"{slot}\""
+            : throw new BarkeepException(ErrorKind.Configuration, $"\"{slot}\" cannot be a slot's name", "use a-z, 0-9 and _, at most 63");
 }
