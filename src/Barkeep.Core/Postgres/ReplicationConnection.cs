@@ -110,7 +110,9 @@ public sealed class ReplicationConnection : IAsyncDisposable
 
     /// <summary>Starts to stream from a position. A slot keeps the server from removing what is not yet reported flushed.</summary>
     /// <returns>Null when streaming has begun; the timeline's end when the position is exactly there.</returns>
-    /// <exception cref="BarkeepException">WalGap: the server has removed it; SlotInUse, SlotMissing; ServerError otherwise.</exception>
+    /// <exception cref="BarkeepException">
+    /// SlotInUse, SlotMissing; ServerError otherwise. That the server has removed the WAL shows at the first <see cref="ReadAsync"/>: WalGap.
+    /// </exception>
     public async Task<TimelineEnd?> StartAsync(string? slot, Lsn position, TimelineId timeline, CancellationToken cancellationToken)
     {
         var doing = $"streaming from {position} on timeline {timeline.Value}";
