@@ -38,7 +38,7 @@ static class RigRoot
     static string Begin()
     {
         System.IO.Directory.CreateDirectory(Directory);
-        using (TakeLock(Path.Combine(Directory, "clearing")) ?? throw new IOException($"another run is clearing {Directory}"))
+        using (TakeClearingLock())
         {
             foreach (var run in System.IO.Directory.EnumerateDirectories(Directory, "run-*"))
             {
@@ -57,11 +57,14 @@ static class RigRoot
 
     static void End(string run)
     {
-        if (Environment.GetEnvironmentVariable("BARKEEP_TEST_KEEP") is null)
+        using (TakeClearingLock())
         {
-            Clear(run);
+            if (Environment.GetEnvironmentVariable("BARKEEP_TEST_KEEP") is null)
+            {
+                Clear(run);
+            }
+            _lock?.Dispose();
         }
-        _lock?.Dispose();
     }
 
     static void Clear(string run)
@@ -121,19 +124,30 @@ static class RigRoot
         process!.WaitForExit();
     }
 
+    // One run at a time begins or ends, so that none sees another's directory half made or half removed.
+    static FileStream TakeClearingLock()
+    {
+        for (var attempt = 0; attempt < 600; attempt++)
+        {
+            if (TakeLock(Path.Combine(Directory, "clearing")) is { } taken)
+            {
+                return taken;
+            }
+            Thread.Sleep(100);
+        }
+        throw new IOException($"another run has been clearing {Directory} for a minute");
+    }
+
+    // FileShare.None is an flock: it ends with the process, however that ends.
     static FileStream? TakeLock(string path)
     {
-        for (var attempt = 0; attempt < (path.EndsWith("clearing", StringComparison.Ordinal) ? 600 : 1); attempt++)
+        try
         {
-            try
-            {
-                return new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            }
-            catch (IOException)
-            {
-                Thread.Sleep(attempt == 0 ? 0 : 100);
-            }
+            return new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        return null;
+        catch (IOException)
+        {
+            return null;
+        }
     }
 }
