@@ -1,0 +1,36 @@
+namespace Barkeep.Configuration;
+
+/// <summary>One key that a server's JSON file and its variables may set.</summary>
+/// <param name="Name">As in JSON; in a variable in capitals.</param>
+/// <param name="Default">What holds when nothing sets it; null when it is derived or absent.</param>
+/// <param name="IsSecret">Never printed.</param>
+public sealed record ConfigKey(string Name, string? Default, bool IsSecret = false)
+{
+    /// <summary>All of them; the first eight are those that montagu.json has always had.</summary>
+    public static readonly IReadOnlyList<ConfigKey> All =
+    [
+        new("host", "db"),
+        new("port", "5432"),
+        new("dbname", "montagu"),
+        new("user_backup", "barman"),
+        new("pass_backup", "", IsSecret: true),
+        new("user_stream", "streaming_barman"),
+        new("pass_stream", "", IsSecret: true),
+        new("slot_name", null),
+        new("description", null),
+        new("application_name", "barman_receive_wal"),
+        new("sslmode", "prefer"),
+        new("sslrootcert", null),
+        new("sslcert", null),
+        new("sslkey", null),
+        new("connect_timeout", "10"),
+        new("receive_timeout", "60"),
+        new("parallel_jobs", "2"),
+        new("bandwidth_limit", "0"),
+    ];
+
+    public static ConfigKey? Find(string name) => All.FirstOrDefault(k => k.Name == name);
+
+    /// <summary>The names, for the message about one that is not among them.</summary>
+    public static string Names => string.Join(", ", All.Select(static k => k.Name));
+}

@@ -1,0 +1,53 @@
+namespace Barkeep.Configuration;
+
+/// <summary>How to reach and back up one server: the JSON file, the overrides remembered at setup, and the environment, in that order.</summary>
+public sealed record ServerConfig
+{
+    public required ServerName Name { get; init; }
+
+    /// <summary>For people; the name when nothing is configured.</summary>
+    public required string Description { get; init; }
+
+    /// <summary>A host name, an address, or, beginning with <c>/</c>, the directory of a Unix socket.</summary>
+    public required string Host { get; init; }
+
+    public required int Port { get; init; }
+
+    /// <summary>The database that the backup role connects to.</summary>
+    public required string Database { get; init; }
+
+    public required string BackupUser { get; init; }
+
+    public required Secret BackupPassword { get; init; }
+
+    public required string StreamingUser { get; init; }
+
+    public required Secret StreamingPassword { get; init; }
+
+    public required string SlotName { get; init; }
+
+    /// <summary>What synchronous_standby_names calls the receiver.</summary>
+    public required string ApplicationName { get; init; }
+
+    public required SslMode SslMode { get; init; }
+
+    /// <summary>A PEM file of the certificates that may sign the server's; null for the system's.</summary>
+    public string? SslRootCertificate { get; init; }
+
+    /// <summary>The client certificate, PEM.</summary>
+    public string? SslCertificate { get; init; }
+
+    /// <summary>The client certificate's key, PEM.</summary>
+    public string? SslKey { get; init; }
+
+    public required TimeSpan ConnectTimeout { get; init; }
+
+    /// <summary>Silence after which the receiver takes a connection for dead.</summary>
+    public required TimeSpan ReceiveTimeout { get; init; }
+
+    /// <summary>Readers in a backup and writers in a restore, unless the command says otherwise.</summary>
+    public required int Jobs { get; init; }
+
+    /// <summary>Kilobytes a second that a backup may read; 0 is no limit.</summary>
+    public required int BandwidthLimit { get; init; }
+}

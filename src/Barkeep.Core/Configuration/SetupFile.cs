@@ -1,0 +1,20 @@
+using System.Text.Json;
+using Barkeep.Common;
+
+namespace Barkeep.Configuration;
+
+/// <summary>A server's <c>server.json</c>: that it has been set up, when, and what the environment said then.</summary>
+/// <param name="Overrides">By key. May hold passwords: the file is its owner's alone. Of a password given by file only the file's name is kept.</param>
+public sealed record SetupFile(int Version, DateTimeOffset SetUpAt, IReadOnlyDictionary<string, string> Overrides)
+{
+    const int Current = 1;
+
+    /// <summary>Null when the server has not been set up.</summary>
+    /// <exception cref="BarkeepException">NewerRepository; Damaged.</exception>
+    public static SetupFile? TryRead(string path) =>
+        File.Exists(path) ? LocalFile.Read(path, Current, ConfigJson.Default.SetupFile, static s => s.Version) : null;
+
+    /// <summary>Remembers a setup; durable when it returns.</summary>
+    public static void Write(string path, DateTimeOffset now, IReadOnlyDictionary<string, string> overrides) =>
+        Durable.Replace(path, JsonSerializer.SerializeToUtf8Bytes(new(Current, now, overrides), ConfigJson.Default.SetupFile));
+}
