@@ -5,7 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Barkeep.Common;
 
 /// <summary>
-/// One process at a time for one duty: an flock on a small file, which ends with the process, however it ends.
+/// One process at a time for one duty: a lock on a small file (fcntl(2), open file description), which ends with the process,
+/// however it ends.
 /// The process id written into the file is for people to read; it proves nothing and is never trusted.
 /// </summary>
 public sealed class DutyLock : IDisposable
@@ -22,19 +23,24 @@ public sealed class DutyLock : IDisposable
         SafeFileHandle file;
         try
         {
-            // FileShare.ReadWrite keeps .NET from taking an flock of its own, in which it ignores failures.
             file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw Errno.From(e, $"opening lock file {path}");
         }
-        if (NativeMethods.Lock((int)file.DangerousGetHandle(), NativeMethods.LockExclusive | NativeMethods.LockNonBlocking) != 0)
+        try
         {
-            var taken = Marshal.GetLastPInvokeError() == Errno.WouldBlock;
-            var error = taken ? null : Errno.Last($"locking {path}");
+            if (!TryLock(file, path))
+            {
+                file.Dispose();
+                return null;
+            }
+        }
+        catch
+        {
             file.Dispose();
-            return error is null ? null : throw error;
+            throw;
         }
         RandomAccess.SetLength(file, 0);
         RandomAccess.Write(file, Encoding.ASCII.GetBytes($"{Environment.ProcessId}\n"), 0);
@@ -49,16 +55,19 @@ public sealed class DutyLock : IDisposable
             return false;
         }
         using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
-        return NativeMethods.Lock((int)file.DangerousGetHandle(), NativeMethods.LockExclusive | NativeMethods.LockNonBlocking) != 0
-            && Marshal.GetLastPInvokeError() == Errno.WouldBlock;
+        // Asking does not take the lock: a process that wants it at this moment must not be turned away.
+        var wanted = new NativeMethods.FileLock { Type = NativeMethods.WriteLock };
+        return NativeMethods.Lock((int)file.DangerousGetHandle(), NativeMethods.GetOpenFileLock, ref wanted) == 0
+            ? wanted.Type != NativeMethods.NoLock
+            : throw Errno.Last($"asking for the lock on {path}");
     }
 
     /// <summary>Locks an open file until it is closed, so that <see cref="IsHeld"/> tells others that its owner lives.</summary>
     internal static void Mark(SafeFileHandle file, string path)
     {
-        if (NativeMethods.Lock((int)file.DangerousGetHandle(), NativeMethods.LockExclusive | NativeMethods.LockNonBlocking) != 0)
+        if (!TryLock(file, path))
         {
-            throw Errno.Last($"locking {path}");
+            throw new BarkeepException(ErrorKind.Busy, $"{path} is locked by another process");
         }
     }
 
@@ -68,4 +77,14 @@ public sealed class DutyLock : IDisposable
 
     /// <summary>Lets the next process have the duty. The file stays: removing it would race with the next taker.</summary>
     public void Dispose() => _file.Dispose();
+
+    static bool TryLock(SafeFileHandle file, string path)
+    {
+        var wanted = new NativeMethods.FileLock { Type = NativeMethods.WriteLock };
+        if (NativeMethods.Lock((int)file.DangerousGetHandle(), NativeMethods.SetOpenFileLock, ref wanted) == 0)
+        {
+            return true;
+        }
+        return Marshal.GetLastPInvokeError() is Errno.WouldBlock or Errno.AccessDenied ? false : throw Errno.Last($"locking {path}");
+    }
 }

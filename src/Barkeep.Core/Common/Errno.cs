@@ -14,6 +14,7 @@ public static class Errno
     public const int NotSupported = 95;
     public const int Quota = 122;
     public const int WouldBlock = 11;
+    public const int AccessDenied = 13;
     public const int Interrupted = 4;
 
     /// <summary>The exception for the errno of the last libc call.</summary>

@@ -10,8 +10,11 @@ static partial class NativeMethods
     public const int OpenCloseOnExec = 0x80000;
     public const int AtCurrentDirectory = -100;
     public const uint RenameNoReplace = 1;
-    public const int LockExclusive = 2;
-    public const int LockNonBlocking = 4;
+    public const int GetOpenFileLock = 36;
+    public const int SetOpenFileLock = 37;
+    public const short ReadLock = 0;
+    public const short WriteLock = 1;
+    public const short NoLock = 2;
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags);
@@ -25,12 +28,23 @@ static partial class NativeMethods
     [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
     public static partial int FileDataSync(int fd);
 
-    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
-    public static partial int Lock(int fd, int operation);
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    public static partial int Lock(int fd, int command, ref FileLock fileLock);
 
     [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Link(string oldPath, string newPath);
 
     [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int RenameAt2(int oldDirectory, string oldPath, int newDirectory, string newPath, uint flags);
+
+    /// <summary>struct flock of fcntl(2) on 64-bit Linux; zero offsets mean the whole file, and the process id stays 0 for open file description locks.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct FileLock
+    {
+        public short Type;
+        public short Whence;
+        public long Start;
+        public long Length;
+        public int ProcessId;
+    }
 }
