@@ -12,12 +12,13 @@ public sealed record ControlFile
     /// <summary>The file's size in bytes; what is used are the first 300.</summary>
     public const int FileSize = 8192;
 
-    const uint Version13To17 = 1300;
+    const uint Version13 = 1300;
+    const uint Version17 = 1700;
     const uint Version18 = 1800;
 
     public required ulong SystemIdentifier { get; init; }
 
-    /// <summary>The version of the file's layout: 1300 for PostgreSQL 13 to 17, 1800 for 18.</summary>
+    /// <summary>The version of the file's layout: 1300 for PostgreSQL 13 to 16, then 1700 and 1800.</summary>
     public required uint ControlVersion { get; init; }
 
     /// <summary>The version of the system catalogs; part of the name of a tablespace's version directory.</summary>
@@ -77,7 +78,7 @@ public sealed record ControlFile
             throw new BarkeepException(ErrorKind.Damaged, $"pg_control has only {content.Length} bytes");
         }
         var version = UInt32(content, 8);
-        if (version is not (Version13To17 or Version18))
+        if (version is not (Version13 or Version17 or Version18))
         {
             throw new BarkeepException(ErrorKind.UnsupportedServer, $"pg_control has the version {version}", "PostgreSQL 13 to 18 on 64-bit little-endian machines are supported");
         }
