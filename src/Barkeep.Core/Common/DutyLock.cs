@@ -62,13 +62,28 @@ public sealed class DutyLock : IDisposable
             : throw Errno.Last($"asking for the lock on {path}");
     }
 
-    /// <summary>Locks an open file until it is closed, so that <see cref="IsHeld"/> tells others that its owner lives.</summary>
-    internal static void Mark(SafeFileHandle file, string path)
+    /// <summary>Locks an open file until it is closed, so that <see cref="TryClaimAbandoned"/> tells others that its owner lives.</summary>
+    /// <returns>False when another has claimed it first.</returns>
+    internal static bool TryMark(SafeFileHandle file, string path) => TryLock(file, path);
+
+    /// <summary>Takes over a file that nobody has marked: its owner is gone, or has yet to mark it and will find that it cannot. Null when it is marked, or not there.</summary>
+    internal static SafeFileHandle? TryClaimAbandoned(string path)
     {
-        if (!TryLock(file, path))
+        SafeFileHandle file;
+        try
         {
-            throw new BarkeepException(ErrorKind.Busy, $"{path} is locked by another process");
+            file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
         }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
+        if (TryLock(file, path))
+        {
+            return file;
+        }
+        file.Dispose();
+        return null;
     }
 
     /// <summary>The process id that the present holder wrote, for messages only; null when the file says nothing.</summary>

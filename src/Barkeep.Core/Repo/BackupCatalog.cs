@@ -20,8 +20,8 @@ public sealed class BackupCatalog
         _systemId = identity.SystemId.ToString(CultureInfo.InvariantCulture);
     }
 
-    /// <summary>All backups, oldest first.</summary>
-    /// <exception cref="BarkeepException">Damaged, NewerRepository.</exception>
+    /// <summary>All backups, oldest first. One that is damaged says so in its state and hides no other.</summary>
+    /// <exception cref="BarkeepException">NewerRepository, Storage.</exception>
     public async Task<IReadOnlyList<BackupRecord>> ListAsync(CancellationToken cancellationToken)
     {
         var backups = new List<BackupRecord>();
@@ -93,6 +93,18 @@ public sealed class BackupCatalog
 
     async Task<BackupRecord> ReadAsync(BackupId id, HashSet<string> parts, CancellationToken cancellationToken)
     {
+        try
+        {
+            return await ReadSoundAsync(id, parts, cancellationToken);
+        }
+        catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
+        {
+            return new(id, BackupState.Damaged, null, null, e.Message);
+        }
+    }
+
+    async Task<BackupRecord> ReadSoundAsync(BackupId id, HashSet<string> parts, CancellationToken cancellationToken)
+    {
         if (parts.Contains("manifest") && await ManifestObject.TryReadInfoAsync(_store, NameOf(id, "manifest"), cancellationToken) is { } info)
         {
             CheckIdentity(id, info);
@@ -122,6 +134,10 @@ public sealed class BackupCatalog
         if (info.BackupId != id.ToString() || info.SystemId != _systemId)
         {
             throw Record.Damaged(NameOf(id, "manifest"), $"it is the manifest of backup {info.BackupId} of system {info.SystemId}");
+        }
+        if (info.Contradiction is { } contradiction)
+        {
+            throw Record.Damaged(NameOf(id, "manifest"), contradiction);
         }
     }
 

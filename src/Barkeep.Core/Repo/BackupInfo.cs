@@ -86,6 +86,19 @@ public sealed record BackupInfo
     /// <summary>The version of Barkeep that took it.</summary>
     public required string Program { get; init; }
 
+    /// <summary>What cannot be true of any backup, whatever its hash says; null when nothing is wrong.</summary>
+    [JsonIgnore]
+    internal string? Contradiction => this switch
+    {
+        _ when !Lsn.TryParse(BeginLsnText, out var begin) || !Lsn.TryParse(EndLsnText, out var end) || begin >= end => $"it ranges from '{BeginLsnText}' to '{EndLsnText}'",
+        _ when !Barkeep.Wal.SegmentSize.TryFrom(SegmentSize, out _) => $"it claims WAL segments of {SegmentSize} bytes",
+        _ when Timeline == 0 => "it is on timeline 0",
+        _ when RelationSegmentBlocks < 1 => $"it claims {RelationSegmentBlocks} blocks a file",
+        _ when Server is null || DataDirectory is null || Tablespaces is null || Settings is null || DamagedPages is null || UnreadConfigFiles is null => "a property is null",
+        _ when Tablespaces.Any(static t => t?.Name is null || t.Location is null) => "a tablespace has no name or location",
+        _ => null,
+    };
+
     [JsonIgnore]
     public Lsn BeginLsn => Lsn.Parse(BeginLsnText);
 

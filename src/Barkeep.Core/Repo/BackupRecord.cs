@@ -3,5 +3,5 @@ namespace Barkeep.Repo;
 /// <summary>A backup in the catalog.</summary>
 /// <param name="Info">Its properties, once it has a manifest.</param>
 /// <param name="StartedAt">When it began; null when the record of that is gone.</param>
-/// <param name="Failure">Why it failed, if it did.</param>
+/// <param name="Failure">Why it failed, or what is damaged; null otherwise.</param>
 public sealed record BackupRecord(BackupId Id, BackupState State, BackupInfo? Info, DateTimeOffset? StartedAt, string? Failure);

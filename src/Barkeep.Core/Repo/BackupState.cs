@@ -14,4 +14,7 @@ public enum BackupState
 
     /// <summary>It ended without a manifest.</summary>
     Failed,
+
+    /// <summary>Its records cannot be read: their bytes are not what was written. Never restored.</summary>
+    Damaged,
 }

@@ -101,7 +101,7 @@ public sealed class PackReader : IDisposable
             throw new BarkeepException(ErrorKind.NewerRepository, $"pack {name} has version {version}, and this program reads up to {PackIndex.Version}", "use the newer barkeep that wrote it");
         }
         var pageSize = BinaryPrimitives.ReadUInt32LittleEndian(header[8..]);
-        if (version == 0 || pageSize != Page.Size)
+        if (version == 0 || version != BinaryPrimitives.ReadUInt16LittleEndian(footer[38..]) || pageSize != Page.Size)
         {
             throw Record.Damaged(name, $"it claims version {version} and pages of {pageSize} bytes");
         }

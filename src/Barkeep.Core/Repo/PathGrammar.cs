@@ -12,6 +12,10 @@ public static class PathGrammar
     // A restore makes these itself, or they would make a stopped cluster look like a running one.
     static readonly string[] Reserved = ["postmaster.pid", "postmaster.opts", "recovery.signal", "standby.signal", "tablespace_map"];
 
+    static readonly string[] AlwaysDirectories = ["base", "global", "pg_tblspc", "pg_wal"];
+
+    static readonly string[] WalDirectories = ["pg_wal/archive_status", "pg_wal/summaries"];
+
     /// <summary>Refuses a path that leaves the data directory or that a backup never holds.</summary>
     /// <exception cref="BarkeepException">HostilePath.</exception>
     public static void Check(string manifest, string path, ManifestEntryKind kind)
@@ -41,9 +45,13 @@ public static class PathGrammar
         {
             return "only a restore or a running server makes";
         }
-        if (path.StartsWith("pg_wal/", StringComparison.Ordinal) && kind != ManifestEntryKind.Directory)
+        if (path.StartsWith("pg_wal/", StringComparison.Ordinal) && !(kind == ManifestEntryKind.Directory && WalDirectories.Contains(path, StringComparer.Ordinal)))
         {
             return "is WAL, which is not part of a manifest";
+        }
+        if (kind != ManifestEntryKind.Directory && AlwaysDirectories.Contains(path, StringComparer.Ordinal))
+        {
+            return "is always a directory";
         }
         return null;
     }

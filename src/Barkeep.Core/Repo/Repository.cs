@@ -31,7 +31,8 @@ public sealed class Repository
     public static async Task<Repository> OpenAsync(string directory, CancellationToken cancellationToken)
     {
         var store = new DirectoryStore(directory);
-        if (await store.TryGetAsync(FormatName, Record.MaxPayloadLength, cancellationToken) is { } format)
+        var format = await store.TryGetAsync(FormatName, Record.MaxPayloadLength, cancellationToken);
+        if (format is not null)
         {
             _ = Record.Open(FormatName, "format", Version, format, RepoJson.Default.FormatPayload);
         }
@@ -40,7 +41,9 @@ public sealed class Repository
         {
             lineages.Add(await ReadLineageAsync(store, found.Name, cancellationToken));
         }
-        return new(store, lineages);
+        return lineages.Count == 0 || format is not null
+            ? new(store, lineages)
+            : throw new BarkeepException(ErrorKind.ObjectMissing, $"object {FormatName} is not in {directory}, which holds a repository", "the repository has lost it; restore the repository from its copy");
     }
 
     /// <summary>Makes this cluster the present one, creating the repository if need be. Durable when it returns.</summary>

@@ -125,7 +125,8 @@ static class WalObject
         var stored = BinaryPrimitives.ReadInt32LittleEndian(head);
         var raw = BinaryPrimitives.ReadInt32LittleEndian(head[4..]);
         return stored is > 0 and <= FrameCodec.MaxRawLength && raw is > 0 and <= FrameCodec.MaxRawLength && raw <= remaining
+            && !head[9..16].ContainsAnyExcept((byte)0)
             ? (stored, raw, (FrameEncoding)head[8], BinaryPrimitives.ReadUInt128BigEndian(head[16..]))
-            : throw Record.Damaged(name, "a frame's lengths make no sense");
+            : throw Record.Damaged(name, "a frame's head makes no sense");
     }
 }

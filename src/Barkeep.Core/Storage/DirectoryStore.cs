@@ -26,12 +26,19 @@ public sealed class DirectoryStore(string root)
         var final = PathOf(name);
         var directory = Path.Combine(Root, UnfinishedDirectory);
         Durable.CreateDirectory(directory);
-        var temporary = Path.Combine(directory, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12)));
         try
         {
-            var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite);
-            DutyLock.Mark(file, temporary);
-            return ValueTask.FromResult(new ObjectWriter(name, file, temporary, final));
+            while (true)
+            {
+                var temporary = Path.Combine(directory, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12)));
+                var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite);
+                // A sweep may come between the file's creation and its mark.
+                if (DutyLock.TryMark(file, temporary) && File.Exists(temporary))
+                {
+                    return ValueTask.FromResult(new ObjectWriter(name, file, temporary, final));
+                }
+                file.Dispose();
+            }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -105,12 +112,11 @@ public sealed class DirectoryStore(string root)
         var directory = new DirectoryInfo(PathOf(prefix.TrimEnd('/')));
         if (directory.Exists)
         {
-            var skip = Root.Length + 1;
             try
             {
                 foreach (var file in directory.EnumerateFiles("*", SearchOption.AllDirectories))
                 {
-                    found.Add(new(file.FullName[skip..], file.Length));
+                    AddFound(found, file);
                 }
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -155,7 +161,8 @@ public sealed class DirectoryStore(string root)
         var removed = 0;
         foreach (var file in Directory.EnumerateFiles(directory))
         {
-            if (!DutyLock.IsHeld(file))
+            using var claim = DutyLock.TryClaimAbandoned(file);
+            if (claim is not null)
             {
                 File.Delete(file);
                 removed++;
@@ -164,15 +171,27 @@ public sealed class DirectoryStore(string root)
         return removed;
     }
 
-    string PathOf(string name)
+    // What bears no object's name was put there by somebody else; what vanishes meanwhile was deleted.
+    void AddFound(List<StoredObject> found, FileInfo file)
     {
-        foreach (var part in name.Split('/'))
+        var name = file.FullName[(Root.Length + 1)..];
+        if (!IsName(name))
         {
-            if (part.Length is 0 or > 255 || part is "." or ".." || part.AsSpan().ContainsAnyExcept(NameCharacters))
-            {
-                throw new BarkeepException(ErrorKind.HostilePath, $"'{name}' is no object name");
-            }
+            return;
         }
-        return Path.Combine(Root, name);
+        try
+        {
+            found.Add(new(name, file.Length));
+        }
+        catch (FileNotFoundException)
+        {
+            // Deleted between the listing and the look at its length.
+        }
     }
+
+    string PathOf(string name) =>
+        IsName(name) ? Path.Combine(Root, name) : throw new BarkeepException(ErrorKind.HostilePath, $"'{name}' is no object name");
+
+    static bool IsName(string name) =>
+        name.Split('/').All(static part => part.Length is > 0 and <= 255 && part is not ("." or "..") && !part.AsSpan().ContainsAnyExcept(NameCharacters));
 }

@@ -38,7 +38,7 @@ public sealed class ObjectReader : IDisposable
                 filled += count;
             }
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw Errno.From(e, $"reading object {Name}");
         }
