@@ -39,11 +39,11 @@ public sealed class ReplicationConnection : IAsyncDisposable
     /// ServerUnreachable, AuthenticationFailed, NoReplicationPrivilege, NoFreeWalSender, Configuration.
     /// </exception>
     public static async Task<ReplicationConnection> ConnectAsync(ConnectionTarget target, CancellationToken cancellationToken) =>
-        new(await WireStartup.OpenAsync(target, replication: true, cancellationToken).ConfigureAwait(false));
+        new(await WireStartup.OpenAsync(target, replication: true, cancellationToken));
 
     public async Task<SystemIdentity> IdentifySystemAsync(CancellationToken cancellationToken)
     {
-        var row = await _wire.QueryAsync("IDENTIFY_SYSTEM", "asking who it is", cancellationToken).ConfigureAwait(false);
+        var row = await _wire.QueryAsync("IDENTIFY_SYSTEM", "asking who it is", cancellationToken);
         return ulong.TryParse(row.Text("systemid"), NumberStyles.None, CultureInfo.InvariantCulture, out var system)
             && TryTimeline(row.Text("timeline"), out var timeline)
             && Lsn.TryParse(row.Text("xlogpos"), out var flushed)
@@ -54,14 +54,14 @@ public sealed class ReplicationConnection : IAsyncDisposable
     /// <summary>A setting's value as SHOW prints it: <c>16MB</c> for wal_segment_size.</summary>
     public async Task<string> ShowAsync(string setting, CancellationToken cancellationToken)
     {
-        var row = await _wire.QueryAsync($"SHOW {setting}", $"reading {setting}", cancellationToken).ConfigureAwait(false);
+        var row = await _wire.QueryAsync($"SHOW {setting}", $"reading {setting}", cancellationToken);
         return row.Text(setting) ?? "";
     }
 
     /// <summary>The cluster's wal_segment_size, which SHOW prints in MB or GB.</summary>
     public async Task<SegmentSize> ShowSegmentSizeAsync(CancellationToken cancellationToken)
     {
-        var text = await ShowAsync("wal_segment_size", cancellationToken).ConfigureAwait(false);
+        var text = await ShowAsync("wal_segment_size", cancellationToken);
         var unit = text.EndsWith("GB", StringComparison.Ordinal) ? 1 << 30 : 1 << 20;
         return text.Length > 2 && text.EndsWith('B')
             && int.TryParse(text.AsSpan(0, text.Length - 2), NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count is >= 1 and <= 1024
@@ -83,7 +83,7 @@ public sealed class ReplicationConnection : IAsyncDisposable
     /// <returns>Null when there is no such slot.</returns>
     public async Task<SlotPosition?> ReadSlotAsync(string slot, CancellationToken cancellationToken)
     {
-        var row = await _wire.QueryAsync($"READ_REPLICATION_SLOT {Quote(slot)}", $"reading the replication slot {slot}", cancellationToken).ConfigureAwait(false);
+        var row = await _wire.QueryAsync($"READ_REPLICATION_SLOT {Quote(slot)}", $"reading the replication slot {slot}", cancellationToken);
         if (row.Text("slot_type") is null)
         {
             return null;
@@ -99,7 +99,7 @@ public sealed class ReplicationConnection : IAsyncDisposable
         try
         {
             var row = await _wire.QueryAsync(
-                string.Create(CultureInfo.InvariantCulture, $"TIMELINE_HISTORY {timeline.Value}"), $"reading {timeline.HistoryFileName}", cancellationToken).ConfigureAwait(false);
+                string.Create(CultureInfo.InvariantCulture, $"TIMELINE_HISTORY {timeline.Value}"), $"reading {timeline.HistoryFileName}", cancellationToken);
             return row.Bytes("content");
         }
         catch (BarkeepException e) when (e.InnerException is ServerErrorException { Error.SqlState: ServerError.UndefinedFile })
@@ -123,11 +123,11 @@ public sealed class ReplicationConnection : IAsyncDisposable
                 string.Create(
                     CultureInfo.InvariantCulture,
                     $"START_REPLICATION {(slot is null ? "" : $"SLOT {Quote(slot)} ")}PHYSICAL {position} TIMELINE {timeline.Value}"),
-                deadline.Token).ConfigureAwait(false);
-            var first = await _wire.ReadAsync(deadline.Token).ConfigureAwait(false);
+                deadline.Token);
+            var first = await _wire.ReadAsync(deadline.Token);
             return first.Type == WireMessage.CopyBothResponse
                 ? null
-                : End(await _wire.ReadResultAsync(first, doing, deadline.Token).ConfigureAwait(false))
+                : End(await _wire.ReadResultAsync(first, doing, deadline.Token))
                     ?? throw WireReader.Malformed("the answer to START_REPLICATION");
         }
         catch (OperationCanceledException) when (deadline.Passed)
@@ -145,7 +145,7 @@ public sealed class ReplicationConnection : IAsyncDisposable
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    async ValueTask<WalMessage> AwaitAsync(ValueTask<WireMessage> reading) => Interpret(await reading.ConfigureAwait(false));
+    async ValueTask<WalMessage> AwaitAsync(ValueTask<WireMessage> reading) => Interpret(await reading);
 
     WalMessage Interpret(WireMessage message)
     {
@@ -189,7 +189,7 @@ public sealed class ReplicationConnection : IAsyncDisposable
         BinaryPrimitives.WriteUInt64BigEndian(message.AsSpan(14), flushed.Value);
         BinaryPrimitives.WriteInt64BigEndian(message.AsSpan(30), (long)(now - PostgresEpoch).TotalMicroseconds);
         message[38] = requestReply ? (byte)1 : (byte)0;
-        await _wire.SendAsync(message, cancellationToken).ConfigureAwait(false);
+        await _wire.SendAsync(message, cancellationToken);
     }
 
     /// <summary>Ends our side of the stream. The server answers by ending its own: <see cref="ReadAsync"/> returns End, soon.</summary>
@@ -204,7 +204,7 @@ public sealed class ReplicationConnection : IAsyncDisposable
         using var deadline = new WireDeadline(_wire.Target.CommandTimeout, cancellationToken);
         try
         {
-            return End(await _wire.ReadResultAsync(null, "ending the stream", deadline.Token).ConfigureAwait(false));
+            return End(await _wire.ReadResultAsync(null, "ending the stream", deadline.Token));
         }
         catch (OperationCanceledException) when (deadline.Passed)
         {

@@ -21,7 +21,7 @@ static class WireAuthentication
         ScramClient? scram = null;
         while (true)
         {
-            var message = await connection.ReadAsync(cancellationToken).ConfigureAwait(false);
+            var message = await connection.ReadAsync(cancellationToken);
             if (message.Type == WireMessage.ErrorResponse)
             {
                 throw ServerError.Read(message.Read()).WhileConnecting(connection.Target, replication);
@@ -50,7 +50,7 @@ static class WireAuthentication
             }
             if (Answer(connection, request, data, scram) is { } answer)
             {
-                await connection.SendAsync(PasswordMessage, answer, cancellationToken).ConfigureAwait(false);
+                await connection.SendAsync(PasswordMessage, answer, cancellationToken);
             }
         }
     }

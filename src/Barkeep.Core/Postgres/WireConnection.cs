@@ -58,7 +58,7 @@ sealed class WireConnection : IAsyncDisposable
             }
             while (!TryTake(out message))
             {
-                await FillAsync(cancellationToken).ConfigureAwait(false);
+                await FillAsync(cancellationToken);
             }
             if (!IsAside(message.Type))
             {
@@ -101,7 +101,7 @@ sealed class WireConnection : IAsyncDisposable
         int read;
         try
         {
-            read = await _stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken).ConfigureAwait(false);
+            read = await _stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken);
         }
         catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or InvalidOperationException)
         {
@@ -143,11 +143,11 @@ sealed class WireConnection : IAsyncDisposable
     /// <summary>Sends one message as it is: type, length and body.</summary>
     public async ValueTask SendAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken)
     {
-        await _sending.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _sending.WaitAsync(cancellationToken);
         try
         {
-            await _stream.WriteAsync(message, cancellationToken).ConfigureAwait(false);
-            await _stream.FlushAsync(cancellationToken).ConfigureAwait(false);
+            await _stream.WriteAsync(message, cancellationToken);
+            await _stream.FlushAsync(cancellationToken);
         }
         catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or InvalidOperationException)
         {
@@ -181,8 +181,8 @@ sealed class WireConnection : IAsyncDisposable
         using var deadline = new WireDeadline(Target.CommandTimeout, cancellationToken);
         try
         {
-            await SendQueryAsync(command, deadline.Token).ConfigureAwait(false);
-            return await ReadResultAsync(null, doing, deadline.Token).ConfigureAwait(false);
+            await SendQueryAsync(command, deadline.Token);
+            return await ReadResultAsync(null, doing, deadline.Token);
         }
         catch (OperationCanceledException) when (deadline.Passed)
         {
@@ -198,7 +198,7 @@ sealed class WireConnection : IAsyncDisposable
         ServerError? error = null;
         while (true)
         {
-            var message = first ?? await ReadAsync(cancellationToken).ConfigureAwait(false);
+            var message = first ?? await ReadAsync(cancellationToken);
             first = null;
             switch (message.Type)
             {
@@ -243,14 +243,14 @@ sealed class WireConnection : IAsyncDisposable
         {
             if (_socket.Connected)
             {
-                await SendAsync((byte)'X', default, soon.Token).ConfigureAwait(false);
+                await SendAsync((byte)'X', default, soon.Token);
             }
         }
         catch (Exception e) when (e is BarkeepException or OperationCanceledException)
         {
             // The other side is gone already, which is what was to be told to it.
         }
-        await _stream.DisposeAsync().ConfigureAwait(false);
+        await _stream.DisposeAsync();
         _socket.Dispose();
         _sending.Dispose();
         if (Interlocked.Exchange(ref _buffer, []) is { Length: > 0 } buffer)

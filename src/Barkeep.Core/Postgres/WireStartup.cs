@@ -18,7 +18,7 @@ static class WireStartup
         using var deadline = new WireDeadline(target.ConnectTimeout, cancellationToken);
         try
         {
-            return await AttemptAsync(target, replication, useTls: target.SslMode != SslMode.Disable, deadline.Token).ConfigureAwait(false);
+            return await AttemptAsync(target, replication, useTls: target.SslMode != SslMode.Disable, deadline.Token);
         }
         catch (OperationCanceledException) when (deadline.Passed)
         {
@@ -29,31 +29,31 @@ static class WireStartup
 
     static async Task<WireConnection> AttemptAsync(ConnectionTarget target, bool replication, bool useTls, CancellationToken cancellationToken)
     {
-        var socket = await ConnectAsync(target, cancellationToken).ConfigureAwait(false);
+        var socket = await ConnectAsync(target, cancellationToken);
         Stream stream = new NetworkStream(socket, ownsSocket: true);
         WireConnection? connection = null;
         try
         {
             if (useTls && !target.IsUnixSocket)
             {
-                stream = await WireTls.NegotiateAsync(target, stream, cancellationToken).ConfigureAwait(false);
+                stream = await WireTls.NegotiateAsync(target, stream, cancellationToken);
             }
             connection = new(target, socket, stream);
-            await connection.SendAsync(StartupPacket(target, replication), cancellationToken).ConfigureAwait(false);
-            await WireAuthentication.RunAsync(connection, replication, cancellationToken).ConfigureAwait(false);
-            await WaitUntilReadyAsync(connection, replication, cancellationToken).ConfigureAwait(false);
+            await connection.SendAsync(StartupPacket(target, replication), cancellationToken);
+            await WireAuthentication.RunAsync(connection, replication, cancellationToken);
+            await WaitUntilReadyAsync(connection, replication, cancellationToken);
             return connection;
         }
         catch (Exception e)
         {
             if (connection is not null)
             {
-                await connection.DisposeAsync().ConfigureAwait(false);
+                await connection.DisposeAsync();
             }
-            await stream.DisposeAsync().ConfigureAwait(false);
+            await stream.DisposeAsync();
             if (useTls && target.SslMode is SslMode.Prefer or SslMode.Allow && IsTlsRefusal(e))
             {
-                return await AttemptAsync(target, replication, useTls: false, cancellationToken).ConfigureAwait(false);
+                return await AttemptAsync(target, replication, useTls: false, cancellationToken);
             }
             throw Explain(e, target);
         }
@@ -84,7 +84,7 @@ static class WireStartup
             if (target.IsUnixSocket)
             {
                 var path = Path.Combine(target.Host, $".s.PGSQL.{target.Port}");
-                await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken).ConfigureAwait(false);
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
             }
             else
             {
@@ -92,7 +92,7 @@ static class WireStartup
                 socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 30);
                 socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 10);
                 socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
-                await socket.ConnectAsync(new DnsEndPoint(target.Host, target.Port), cancellationToken).ConfigureAwait(false);
+                await socket.ConnectAsync(new DnsEndPoint(target.Host, target.Port), cancellationToken);
             }
             return socket;
         }
@@ -138,7 +138,7 @@ static class WireStartup
     {
         while (true)
         {
-            var message = await connection.ReadAsync(cancellationToken).ConfigureAwait(false);
+            var message = await connection.ReadAsync(cancellationToken);
             switch (message.Type)
             {
                 case WireMessage.ReadyForQuery:

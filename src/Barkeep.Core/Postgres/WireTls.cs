@@ -22,10 +22,10 @@ static class WireTls
         // Files are read first: their errors should not depend on the server.
         var roots = Roots(target);
         var own = OwnCertificate(target);
-        await stream.WriteAsync(SslRequest, cancellationToken).ConfigureAwait(false);
+        await stream.WriteAsync(SslRequest, cancellationToken);
         var answer = new byte[1];
         // Exactly one byte: whatever was sent along with it in clear must not be taken for protected.
-        if (await stream.ReadAsync(answer, cancellationToken).ConfigureAwait(false) == 0)
+        if (await stream.ReadAsync(answer, cancellationToken) == 0)
         {
             throw new BarkeepException(ErrorKind.ServerUnreachable, $"{target}: the server closed the connection");
         }
@@ -48,7 +48,7 @@ static class WireTls
                     RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
                         (refusal = Refusal(target, roots, certificate as X509Certificate2, chain, errors)) is null,
                 },
-                cancellationToken).ConfigureAwait(false);
+                cancellationToken);
             return tls;
         }
         catch (AuthenticationException e) when (refusal is not null)
