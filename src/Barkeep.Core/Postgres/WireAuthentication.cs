@@ -81,8 +81,9 @@ static class WireAuthentication
         }
     }
 
-    static string Password(WireConnection connection) => connection.Target.Password
-        ?? throw Failed(connection, "the server asks for a password and none is configured", null);
+    static string Password(WireConnection connection) => connection.Target.Password.IsEmpty
+        ? throw Failed(connection, "the server asks for a password and none is configured", null)
+        : connection.Target.Password.Reveal();
 
     /// <summary>protocol-flow.html, AuthenticationMD5Password.</summary>
     static string Md5(string user, string password, ReadOnlySpan<byte> salt)

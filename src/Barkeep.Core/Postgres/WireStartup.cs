@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Barkeep.Common;
+using Barkeep.Configuration;
 
 namespace Barkeep.Postgres;
 
@@ -51,7 +52,7 @@ static class WireStartup
                 await connection.DisposeAsync();
             }
             await stream.DisposeAsync();
-            if (useTls && target.SslMode is SslMode.Prefer or SslMode.Allow && IsTlsRefusal(e))
+            if (useTls && target.SslMode is SslMode.Prefer && IsTlsRefusal(e))
             {
                 return await AttemptAsync(target, replication, useTls: false, cancellationToken);
             }

@@ -3,6 +3,7 @@ using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Barkeep.Common;
+using Barkeep.Configuration;
 
 namespace Barkeep.Postgres;
 
@@ -10,7 +11,6 @@ namespace Barkeep.Postgres;
 static class WireTls
 {
     const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
-    const string SystemRoots = "system";
 
     // SSLRequest: length 8, code 80877103.
     static readonly byte[] SslRequest = [0, 0, 0, 8, 0x04, 0xD2, 0x16, 0x2F];
@@ -31,7 +31,7 @@ static class WireTls
         }
         if (answer[0] != 'S')
         {
-            return target.SslMode is SslMode.Prefer or SslMode.Allow
+            return target.SslMode is SslMode.Prefer
                 ? stream
                 : throw new BarkeepException(ErrorKind.AuthenticationFailed, $"{target}: the server has no TLS", "set ssl = on there, or another sslmode here");
         }
@@ -60,7 +60,7 @@ static class WireTls
     /// <summary>Why this certificate does not pass; null when it does.</summary>
     static string? Refusal(ConnectionTarget target, X509Certificate2Collection? roots, X509Certificate2? certificate, X509Chain? sent, SslPolicyErrors errors)
     {
-        if (roots is null && target.SslRootCert != SystemRoots)
+        if (roots is null && target.SslMode != SslMode.VerifyFull)
         {
             return null;
         }
@@ -97,27 +97,20 @@ static class WireTls
             : null;
     }
 
-    /// <summary>The root certificates to check against; null where none are, or the machine's own.</summary>
+    /// <summary>The root certificates to check against; null where nothing is checked, or against the machine's own.</summary>
     static X509Certificate2Collection? Roots(ConnectionTarget target)
     {
-        if (target.SslRootCert is null)
-        {
-            return target.SslMode is SslMode.VerifyCa or SslMode.VerifyFull
-                ? throw new BarkeepException(ErrorKind.Configuration, $"{target}: sslmode verifies certificates, but no sslrootcert is given", "name a PEM file, or \"system\"")
-                : null;
-        }
-        if (target.SslRootCert == SystemRoots)
+        if (target.SslMode == SslMode.VerifyCa && target.SslRootCertificate is null)
         {
             // Anyone can have a certificate from those: without the name it proves nothing.
-            return target.SslMode == SslMode.VerifyFull
-                ? null
-                : throw new BarkeepException(ErrorKind.Configuration, $"{target}: sslrootcert \"system\" proves something only with sslmode verify-full");
+            throw new BarkeepException(
+                ErrorKind.Configuration, $"{target}: sslmode verify-ca without sslrootcert accepts any certificate that this machine trusts", "name a PEM file, or use verify-full");
         }
-        if (target.SslMode is SslMode.Prefer or SslMode.Allow)
+        if (target.SslRootCertificate is null || target.SslMode is SslMode.Prefer)
         {
             return null;
         }
-        return FromFile("sslrootcert", target.SslRootCert, path =>
+        return FromFile("sslrootcert", target.SslRootCertificate, path =>
         {
             var roots = new X509Certificate2Collection();
             roots.ImportFromPemFile(path);
@@ -127,13 +120,13 @@ static class WireTls
 
     static SslStreamCertificateContext? OwnCertificate(ConnectionTarget target)
     {
-        if (target.SslCert is null)
+        if (target.SslCertificate is null)
         {
             return null;
         }
         var key = target.SslKey ?? throw new BarkeepException(ErrorKind.Configuration, $"{target}: sslcert is given without sslkey");
-        var own = FromFile("sslcert or sslkey", target.SslCert, path => X509Certificate2.CreateFromPemFile(path, key));
-        var intermediate = FromFile("sslcert", target.SslCert, path =>
+        var own = FromFile("sslcert or sslkey", target.SslCertificate, path => X509Certificate2.CreateFromPemFile(path, key));
+        var intermediate = FromFile("sslcert", target.SslCertificate, path =>
         {
             var all = new X509Certificate2Collection();
             all.ImportFromPemFile(path);

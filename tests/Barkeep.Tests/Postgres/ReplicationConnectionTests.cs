@@ -1,4 +1,5 @@
 using Barkeep.Common;
+using Barkeep.Configuration;
 using Barkeep.Postgres;
 using Barkeep.Wal;
 using Xunit;
@@ -30,7 +31,7 @@ public sealed class ReplicationConnectionTests
     }
 
     static ConnectionTarget Target(ThrowawayServer server, string user, string? password = null) =>
-        new() { Host = "127.0.0.1", Port = server.Port, User = user, Password = password };
+        new() { Host = "127.0.0.1", Port = server.Port, User = user, Password = new(password ?? "") };
 
     static async Task<BarkeepException> RefusalAsync(ConnectionTarget target) =>
         await Assert.ThrowsAsync<BarkeepException>(async () =>
