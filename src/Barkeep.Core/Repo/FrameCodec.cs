@@ -1,5 +1,5 @@
-using System.Text;
 using System.IO.Hashing;
+using System.Text;
 using Barkeep.Common;
 using ZstdSharp;
 

@@ -253,7 +253,7 @@ public sealed class RecordWalkerTests
     static Lsn PositionIn(SeenRecord record, uint index, SegmentSize size)
     {
         var at = record.Start;
-        for (var left = (long)index; ; )
+        for (var left = (long)index; ;)
         {
             var inPage = (at + 1).AlignUp(PageHeader.PageSize) - at;
             if (left < inPage)
