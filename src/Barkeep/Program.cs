@@ -1,1 +1,21 @@
-Console.WriteLine("barkeep");
+using Barkeep.Cli;
+using Barkeep.Common;
+
+using var termination = new Termination();
+var invocation = Invocation.Parse(ProgramName.OfThisProcess(), args);
+try
+{
+    return await invocation.RunAsync(termination.Token);
+}
+catch (OperationCanceledException) when (termination.Token.IsCancellationRequested)
+{
+    return invocation.Fail(new BarkeepException(ErrorKind.Interrupted, "interrupted"), termination.ExitCode);
+}
+catch (BarkeepException e)
+{
+    return invocation.Fail(e, e.Kind == ErrorKind.Interrupted ? termination.ExitCode : (int)e.Kind);
+}
+catch (Exception e)
+{
+    return invocation.Fail(new BarkeepException(ErrorKind.Failed, $"{e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}", "--debug shows where", e), (int)ErrorKind.Failed);
+}

@@ -1,0 +1,50 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using Barkeep.Cli.Shared;
+
+namespace Barkeep.Cli;
+
+/// <summary>What can be said to the program, by the name that it is called by.</summary>
+static class CommandTree
+{
+    public static Command For(string programName) => programName switch
+    {
+        ProgramName.SetupBarman => Alone(new ListServersCommand()),
+        ProgramName.Barman => Root(BarmansCommands()),
+        _ => Root([.. BarmansCommands()]),
+    };
+
+    static IEnumerable<Command> BarmansCommands() =>
+    [
+        new ListServersCommand(),
+        new ListBackupsCommand(),
+    ];
+
+    static RootCommand Root(IEnumerable<Command> commands)
+    {
+        var root = new RootCommand("Continuous backup and fast restore for PostgreSQL.");
+        root.Options.OfType<VersionOption>().Single().Aliases.Add("-v");
+        foreach (var command in commands)
+        {
+            root.Add(command);
+        }
+        return WithGlobalOptions(root);
+    }
+
+    // A link to one command: what follows its name are that command's options.
+    static SessionCommand Alone(SessionCommand command)
+    {
+        command.Add(new HelpOption());
+        return WithGlobalOptions(command);
+    }
+
+    static T WithGlobalOptions<T>(T command)
+        where T : Command
+    {
+        foreach (var option in GlobalOptions.All)
+        {
+            command.Add(option);
+        }
+        return command;
+    }
+}

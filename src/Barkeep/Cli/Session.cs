@@ -1,0 +1,114 @@
+using System.CommandLine;
+using Barkeep.Cli.Shared;
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Repo;
+using Microsoft.Extensions.Logging;
+
+namespace Barkeep.Cli;
+
+/// <summary>What a command works with: where things are, what is configured, and where to speak.</summary>
+sealed class Session
+{
+    public Locations Locations { get; } = Locations.From(Environment.GetEnvironmentVariable);
+
+    public ConfigReader Config => field ??= new(Locations, ConfigReader.Environment());
+
+    public required Output Output { get; init; }
+
+    public required LineLog Log { get; init; }
+
+    public TimeProvider Time { get; } = TimeProvider.System;
+
+    public static Session From(ParseResult parse)
+    {
+        // A value that is missing or wrong is an error of the command line, told in the form for people.
+        var good = parse.Errors.Count == 0;
+        var format = good && parse.GetValue(GlobalOptions.Format) == "json" ? OutputFormat.Json : OutputFormat.Console;
+        return new()
+        {
+            Output = new(format, good && parse.GetValue(GlobalOptions.Quiet), Console.Out, Console.Error),
+            Log = new(Console.Error, good ? LevelOf(parse) : LogLevel.Warning, TimeProvider.System),
+        };
+    }
+
+    /// <summary>The servers that the arguments name; <c>all</c> is all that are configured.</summary>
+    public IReadOnlyList<ServerName> Select(IEnumerable<string> names)
+    {
+        var selected = new List<ServerName>();
+        foreach (var name in names)
+        {
+            selected.AddRange(name == "all" ? Config.ListServers() : [Find(name)]);
+        }
+        return [.. selected.Distinct()];
+    }
+
+    /// <summary>A server's configuration, by the name on the command line.</summary>
+    public ServerConfig Read(string server) => Config.Read(Find(server));
+
+    /// <summary>As <see cref="Read"/>, for a command that needs the server to be set up.</summary>
+    /// <exception cref="BarkeepException">NotSetUp.</exception>
+    public ServerConfig ReadSetUp(ServerName server)
+    {
+        var config = Config.Read(server);
+        return IsSetUp(server) ? config : throw NotSetUp(server);
+    }
+
+    public bool IsSetUp(ServerName server) => File.Exists(Locations.SetupFile(server));
+
+    public static BarkeepException NotSetUp(ServerName server) =>
+        new(ErrorKind.NotSetUp, $"server {server} has not been set up", "run setup-barman");
+
+    /// <summary>A server's repository; the server must be configured, not more.</summary>
+    public async Task<Repository> OpenRepositoryAsync(ServerName server, CancellationToken cancellationToken)
+    {
+        _ = Config.Read(server);
+        return await Repository.OpenAsync(Locations.RepositoryDirectory(server), cancellationToken);
+    }
+
+    /// <summary>The present cluster of a server that has been set up.</summary>
+    public async Task<Lineage> OpenLineageAsync(ServerName server, CancellationToken cancellationToken) =>
+        (await OpenRepositoryAsync(server, cancellationToken)).Current ?? throw NotSetUp(server);
+
+    /// <summary>Does it for each server: what fails for one is said and does not keep the others from their turn.</summary>
+    /// <returns>0, or the exit code of the first that failed.</returns>
+    public async Task<int> ForEachAsync(IEnumerable<ServerName> servers, Func<ServerName, Task<int>> run)
+    {
+        var code = 0;
+        foreach (var server in servers)
+        {
+            var one = 0;
+            try
+            {
+                one = await run(server);
+            }
+            catch (BarkeepException e) when (e.Kind != ErrorKind.Interrupted)
+            {
+                Log.LogDebug(e, "Server {Server}", server);
+                Output.Error(e.Line);
+                one = (int)e.Kind;
+            }
+            code = code == 0 ? one : code;
+        }
+        return code;
+    }
+
+    ServerName Find(string name)
+    {
+        if (!ServerName.TryParse(name, out var server))
+        {
+            var known = Config.ListServers();
+            throw new BarkeepException(ErrorKind.UnknownServer, $"unknown server '{name}'", $"configured in {Locations.ConfigDirectory}: {(known.Count == 0 ? "none" : string.Join(", ", known))}");
+        }
+        return server;
+    }
+
+    static LogLevel LevelOf(ParseResult parse) => parse.GetValue(GlobalOptions.Debug) ? LogLevel.Debug : parse.GetValue(GlobalOptions.LogLevel)?.ToUpperInvariant() switch
+    {
+        "DEBUG" or "NOTSET" => LogLevel.Debug,
+        "INFO" => LogLevel.Information,
+        "ERROR" => LogLevel.Error,
+        "CRITICAL" => LogLevel.Critical,
+        _ => LogLevel.Warning,
+    };
+}

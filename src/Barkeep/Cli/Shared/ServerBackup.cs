@@ -1,0 +1,97 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Repo;
+using Barkeep.Wal;
+
+namespace Barkeep.Cli.Shared;
+
+/// <summary>A backup as commands show it.</summary>
+/// <param name="lineage">The cluster that it is of.</param>
+/// <param name="running">Whether some process takes a backup of the server now.</param>
+sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
+{
+    public Lineage Lineage { get; } = lineage;
+
+    public BackupRecord Record { get; } = record;
+
+    public BackupId Id => Record.Id;
+
+    public BackupInfo? Info => Record.Info;
+
+    /// <summary>Barman's word for its state.</summary>
+    public string Status => Record.State switch
+    {
+        BackupState.Done => "DONE",
+        BackupState.WaitingForWals => "WAITING_FOR_WALS",
+        BackupState.Started when running => "STARTED",
+        BackupState.Damaged => "DAMAGED",
+        _ => "FAILED",
+    };
+
+    /// <summary>Whether it has a manifest: everything of it but WAL that may still arrive is here.</summary>
+    public bool IsUsable => Record.State is BackupState.Done or BackupState.WaitingForWals;
+
+    /// <summary>Stored bytes and number of segments from its begin to its end.</summary>
+    public (long Bytes, int Files) OwnWal { get; private set; }
+
+    /// <summary>The same, after its end and before the next backup.</summary>
+    public (long Bytes, int Files) LaterWal { get; private set; }
+
+    /// <summary>The newest segment that belongs to it.</summary>
+    public SegmentName? LastSegment { get; private set; }
+
+    /// <summary>What a restore of it writes: the cluster and the WAL that it needs.</summary>
+    public ByteSize Size => new((Info?.ClusterSize ?? 0) + OwnWal.Bytes);
+
+    public void Add(StoredSegment segment)
+    {
+        var size = Lineage.Identity.SegmentSize;
+        if (segment.Name.Start(size) < Info!.EndLsn)
+        {
+            OwnWal = (OwnWal.Bytes + segment.StoredLength, OwnWal.Files + 1);
+        }
+        else
+        {
+            LaterWal = (LaterWal.Bytes + segment.StoredLength, LaterWal.Files + 1);
+        }
+        LastSegment = LastSegment is { } last && last > segment.Name ? last : segment.Name;
+    }
+
+    public string ListLine(ServerName server)
+    {
+        var name = Info?.Name is { Length: > 0 } given ? $" '{given}'" : "";
+        return Info is null
+            ? $"{server} {Id} - F - {Status}"
+            : $"{server} {Id}{name} - F - {CTime(Info.EndTime)} - Size: {Size} - WAL Size: {new ByteSize(LaterWal.Bytes)}{(Status == "DONE" ? "" : $" - {Status}")}";
+    }
+
+    public JsonObject ListRow()
+    {
+        var row = new JsonObject { ["backup_id"] = Id.ToString(), ["backup_type"] = "full", ["status"] = Status };
+        if (Info is null)
+        {
+            return row;
+        }
+        if (Info.Name is { Length: > 0 } name)
+        {
+            row["backup_name"] = name;
+        }
+        row["end_time"] = CTime(Info.EndTime);
+        row["end_time_timestamp"] = Info.EndTime.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+        row["retention_status"] = "-";
+        row["size"] = Size.ToString();
+        row["size_bytes"] = Size.Bytes;
+        row["wal_size"] = new ByteSize(LaterWal.Bytes).ToString();
+        row["wal_size_bytes"] = LaterWal.Bytes;
+        return row;
+    }
+
+    /// <summary>A time as C's ctime writes it, in local time: <c>Fri Aug  1 01:00:02 2026</c>.</summary>
+    public static string CTime(DateTimeOffset time)
+    {
+        var local = time.ToLocalTime();
+        return string.Create(CultureInfo.InvariantCulture, $"{local:ddd MMM} {local.Day,2} {local:HH:mm:ss yyyy}");
+    }
+}

@@ -1,0 +1,66 @@
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Repo;
+
+namespace Barkeep.Cli.Shared;
+
+/// <summary>All backups of a server, whichever cluster it was then, and the WAL that belongs to each.</summary>
+sealed class ServerBackups
+{
+    ServerBackups(IReadOnlyList<ServerBackup> oldestFirst) => OldestFirst = oldestFirst;
+
+    public IReadOnlyList<ServerBackup> OldestFirst { get; }
+
+    public IEnumerable<ServerBackup> NewestFirst => OldestFirst.Reverse();
+
+    /// <param name="withWal">Whether to count the WAL too, which means to list all of it.</param>
+    public static async Task<ServerBackups> ReadAsync(Session session, ServerName server, bool withWal, CancellationToken cancellationToken)
+    {
+        var repository = await session.OpenRepositoryAsync(server, cancellationToken);
+        var running = DutyLock.IsHeld(session.Locations.BackupLock(server));
+        var all = new List<ServerBackup>();
+        foreach (var lineage in repository.Lineages)
+        {
+            var backups = (await lineage.Backups.ListAsync(cancellationToken)).Select(b => new ServerBackup(lineage, b, running)).ToList();
+            if (withWal && backups.Count > 0)
+            {
+                Count(backups, await lineage.Wal.ListSegmentsAsync(cancellationToken));
+            }
+            all.AddRange(backups);
+        }
+        all.Sort(static (a, b) => a.Id.CompareTo(b.Id));
+        return new(all);
+    }
+
+    /// <summary>Finds a backup by its id or by a word for its place.</summary>
+    /// <exception cref="BarkeepException">UnknownBackup.</exception>
+    public ServerBackup Find(ServerName server, string text)
+    {
+        var found = text switch
+        {
+            "latest" or "last" or "latest-full" or "last-full" => OldestFirst.LastOrDefault(static b => b.IsUsable),
+            "oldest" or "first" => OldestFirst.FirstOrDefault(static b => b.IsUsable),
+            "last-failed" => OldestFirst.LastOrDefault(static b => b.Status == "FAILED"),
+            _ => OldestFirst.FirstOrDefault(b => b.Id.ToString() == text),
+        };
+        return found ?? throw new BarkeepException(
+            ErrorKind.UnknownBackup,
+            $"unknown backup '{text}' for server '{server}'",
+            OldestFirst.Count == 0 ? "there is none yet; take one with barman backup" : $"barman list-backups {server} shows all");
+    }
+
+    // A segment belongs to the newest backup that begins at or before it: to its own WAL up to its end, to the WAL after it from there.
+    static void Count(List<ServerBackup> backups, IReadOnlyList<StoredSegment> segments)
+    {
+        var started = backups.Where(static b => b.Info is not null).OrderBy(static b => b.Info!.BeginLsn).ToList();
+        foreach (var segment in segments)
+        {
+            var size = started.Count == 0 ? default : started[0].Lineage.Identity.SegmentSize;
+            var owner = started.FindLastIndex(b => b.Info!.BeginLsn.AlignDown(size.Bytes) <= segment.Name.Start(size));
+            if (owner >= 0)
+            {
+                started[owner].Add(segment);
+            }
+        }
+    }
+}
