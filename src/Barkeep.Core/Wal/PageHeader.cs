@@ -87,4 +87,20 @@ public readonly record struct PageHeader
 
     /// <summary>The size of the header of the page at this position, in bytes.</summary>
     public static int SizeAt(Lsn page, SegmentSize size) => size.OffsetOf(page) < PageSize ? LongSize : ShortSize;
+
+    /// <summary>The position so many bytes of record after another: the headers of the pages that begin between them do not count.</summary>
+    public static Lsn Advance(Lsn from, int bytes, SegmentSize size)
+    {
+        var at = from;
+        for (var left = bytes; ;)
+        {
+            var pageEnd = (at + 1).AlignUp(PageSize);
+            if (left < pageEnd - at)
+            {
+                return at + left;
+            }
+            left -= (int)(pageEnd - at);
+            at = pageEnd + SizeAt(pageEnd, size);
+        }
+    }
 }
