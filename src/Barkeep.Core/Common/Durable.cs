@@ -77,6 +77,23 @@ public static class Durable
     }
 
     /// <summary>
+    /// Puts a file of ours, whose bytes have been flushed, in the place of an older one or of none: a reader sees either.
+    /// The name is durable when it returns.
+    /// </summary>
+    public static void Supersede(string temporary, string final)
+    {
+        try
+        {
+            File.Move(temporary, final, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Errno.From(e, $"naming {final}");
+        }
+        FlushDirectory(Path.GetDirectoryName(final)!);
+    }
+
+    /// <summary>
     /// Replaces a small file of ours (state, settings; never an object of the repository) as a whole:
     /// a reader sees the old bytes or the new ones. Durable when it returns.
     /// </summary>

@@ -58,6 +58,8 @@ sealed record ServerError(string Severity, string SqlState, string Message, stri
     {
         ObjectInUse => Failure(ErrorKind.SlotInUse, doing, "each receiver needs a slot of its own"),
         UndefinedObject => Failure(ErrorKind.SlotMissing, doing, null),
+        // The slot has been invalidated (16 and later say so here).
+        PrerequisiteState => Failure(ErrorKind.SlotMissing, doing, null),
         UndefinedFile => Failure(ErrorKind.WalGap, doing, null),
         "42501" => Failure(ErrorKind.MissingGrant, $"{target}: {doing}", null),
         "53300" or "53400" => Failure(ErrorKind.NoFreeWalSender, doing, "raise max_wal_senders and max_replication_slots"),

@@ -44,6 +44,9 @@ public sealed class WalArchive
     public ValueTask<bool> HasSegmentAsync(SegmentName name, CancellationToken cancellationToken) =>
         _store.ExistsAsync(_root + ObjectOf(name), cancellationToken);
 
+    public ValueTask<bool> HasPartialAsync(SegmentName name, CancellationToken cancellationToken) =>
+        _store.ExistsAsync(_root + ObjectOf(name) + PartialSuffix, cancellationToken);
+
     /// <summary>Writes a stored segment's bytes, each frame checked before it is written.</summary>
     /// <returns>The number of bytes: a whole segment unless partial.</returns>
     /// <exception cref="BarkeepException">ObjectMissing; Damaged: what has been written by then must not be used.</exception>

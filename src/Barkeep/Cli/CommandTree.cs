@@ -18,6 +18,7 @@ static class CommandTree
     [
         new ListServersCommand(),
         new ListBackupsCommand(),
+        new ReceiveWalCommand(),
     ];
 
     static RootCommand Root(IEnumerable<Command> commands)

@@ -1,0 +1,209 @@
+using System.Threading.Channels;
+using Barkeep.Common;
+using Barkeep.Repo;
+using Barkeep.Wal;
+using Microsoft.Extensions.Logging;
+
+namespace Barkeep.Receiving;
+
+/// <summary>
+/// Puts complete segments from the spool into the repository, in the background: walks every page and record first, removes
+/// the file only afterwards. Acknowledgements never wait for it; after a crash the spool itself is its queue.
+/// </summary>
+sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile state, TimeProvider clock, ILogger logger)
+{
+    static readonly TimeSpan Pause = TimeSpan.FromSeconds(2);
+
+    readonly Channel<SegmentName> _queue = Channel.CreateUnbounded<SegmentName>();
+    readonly Lock _lock = new();
+    readonly HashSet<SegmentName> _pending = [];
+    readonly Dictionary<TimelineId, Lsn> _ends = [];
+    RecordWalker? _walker;
+    TimelineId _walkerTimeline;
+
+    /// <summary>What stops this work until the stream has been planned anew: damage, or other bytes in the repository. Called with the reason.</summary>
+    public event Action<BarkeepException>? Failed;
+
+    /// <summary>Where the complete segments in the repository end, by timeline.</summary>
+    public IReadOnlyDictionary<TimelineId, Lsn> Ends
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return new Dictionary<TimelineId, Lsn>(_ends);
+            }
+        }
+    }
+
+    /// <summary>Whether a segment is waiting here.</summary>
+    public bool IsPending(SegmentName name)
+    {
+        lock (_lock)
+        {
+            return _pending.Contains(name);
+        }
+    }
+
+    /// <summary>Takes a complete, durable segment.</summary>
+    public void Enqueue(SegmentName name)
+    {
+        lock (_lock)
+        {
+            if (_pending.Add(name))
+            {
+                _queue.Writer.TryWrite(name);
+            }
+        }
+    }
+
+    /// <summary>Learns what is in the repository, once, before anything else.</summary>
+    public async Task LearnAsync(CancellationToken cancellationToken)
+    {
+        foreach (var segment in await lineage.Wal.ListSegmentsAsync(cancellationToken))
+        {
+            if (!segment.IsPartial)
+            {
+                NoteEnd(segment.Name);
+            }
+        }
+    }
+
+    /// <summary>Works until cancelled.</summary>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        try
+        {
+            await foreach (var name in _queue.Reader.ReadAllAsync(stop))
+            {
+                await UntilDoneAsync(name, stop);
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // What is left in the spool is found by the next start.
+        }
+    }
+
+    async Task UntilDoneAsync(SegmentName name, CancellationToken stop)
+    {
+        while (true)
+        {
+            var failure = await TryOnceAsync(name, stop);
+            if (failure is null)
+            {
+                return;
+            }
+            if (failure.Kind is ErrorKind.Damaged or ErrorKind.WalDiverged)
+            {
+                // What comes after must not get into the repository before this is settled: the next plan decides anew.
+                lock (_lock)
+                {
+                    while (_queue.Reader.TryRead(out _))
+                    {
+                    }
+                    _pending.Clear();
+                }
+                Failed?.Invoke(failure);
+                return;
+            }
+            logger.LogWarning("{Segment} stays in the spool: {Reason}", name, failure.Line);
+            await Task.Delay(Pause, clock, stop);
+        }
+    }
+
+    async Task<BarkeepException?> TryOnceAsync(SegmentName name, CancellationToken stop)
+    {
+        try
+        {
+            await ArchiveAsync(name, stop);
+            return null;
+        }
+        catch (Exception e) when (e is BarkeepException or IOException or UnauthorizedAccessException)
+        {
+            _walker = null;
+            return Errno.From(e, $"storing {name}");
+        }
+    }
+
+    async Task ArchiveAsync(SegmentName name, CancellationToken stop)
+    {
+        var path = spool.PathOf(name);
+        await using (var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0))
+        {
+            // Every page header, every record.
+            var walker = await WalkerBeforeAsync(name, stop);
+            SpoolScan.Walk(walker, file.SafeFileHandle, spool.SegmentSize.Bytes);
+            if (!walker.EndsWholeSegment)
+            {
+                await SetAsideAsync(name, path, walker.Defect?.ToString() ?? "it is too short", stop);
+            }
+            (_walker, _walkerTimeline) = (walker, name.Timeline);
+
+            // The object, then the file.
+            await lineage.Wal.PutSegmentAsync(name, file, stop);
+        }
+        File.Delete(path);
+        lock (_lock)
+        {
+            _pending.Remove(name);
+        }
+        NoteEnd(name);
+    }
+
+    /// <summary>A walker that has just passed the segment before, so that the record that crosses into this one is checked too.</summary>
+    async Task<RecordWalker> WalkerBeforeAsync(SegmentName name, CancellationToken stop)
+    {
+        var start = name.Start(spool.SegmentSize);
+        if (_walker is { } running && _walkerTimeline == name.Timeline && running.Position == start)
+        {
+            _walker = null;
+            return running;
+        }
+        _walker = null;
+        var history = await lineage.Wal.GetHistoryAsync(name.Timeline, stop);
+        var number = name.Number(spool.SegmentSize);
+        var before = SegmentName.Of(history.TimelineAt(new(start.Value - 1)), number - 1, spool.SegmentSize);
+        if (number > 0 && await lineage.Wal.HasSegmentAsync(before, stop))
+        {
+            var primed = new RecordWalker(before.Start(spool.SegmentSize), history, spool.SegmentSize, lineage.Identity.SystemId);
+            await using var walk = new WalkStream(primed);
+            await lineage.Wal.CopySegmentAsync(before, partial: false, walk, stop);
+            if (primed.EndsWholeSegment)
+            {
+                return primed;
+            }
+            logger.LogWarning("the segment before {Segment} does not pass: {Defect}", name, primed.Defect);
+        }
+        return new(start, history, spool.SegmentSize, lineage.Identity.SystemId);
+    }
+
+    /// <summary>A damaged segment is received again, once; when it is damaged on the server too, its range becomes a gap.</summary>
+    async Task SetAsideAsync(SegmentName name, string path, string defect, CancellationToken stop)
+    {
+        var again = File.Exists(path + SpoolNames.Damaged);
+        var aside = SpoolNames.SetAside(path, SpoolNames.Damaged);
+        if (again)
+        {
+            await lineage.Wal.RecordGapAsync(
+                new(name.Timeline, name.Start(spool.SegmentSize), name.End(spool.SegmentSize), $"damaged on the server: {defect}", clock.GetUtcNow()), stop);
+        }
+        throw new BarkeepException(
+            ErrorKind.Damaged,
+            $"received WAL is damaged: {defect}; it is kept as {aside}",
+            again ? "it is damaged on the server too: a gap is recorded, take a new backup" : "it is received again");
+    }
+
+    void NoteEnd(SegmentName name)
+    {
+        var end = name.End(spool.SegmentSize);
+        lock (_lock)
+        {
+            if (_ends.GetValueOrDefault(name.Timeline) < end)
+            {
+                _ends[name.Timeline] = end;
+            }
+        }
+        state.Archived(end);
+    }
+}

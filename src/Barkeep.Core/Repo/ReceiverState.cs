@@ -1,0 +1,79 @@
+using System.Text.Json;
+using Barkeep.Common;
+using Barkeep.Wal;
+
+namespace Barkeep.Repo;
+
+/// <summary>
+/// What a receiver last said of itself, for status and check. Whether it still runs is told by its lock
+/// (<c>Locations.ReceiverLock</c>); whether it makes progress, by <see cref="LastMessageAt"/> and the positions.
+/// </summary>
+/// <param name="Reason">Why it waits; null when it does not.</param>
+/// <param name="Kind">The kind of that reason.</param>
+/// <param name="Timeline">The timeline it streams; null before the first stream.</param>
+/// <param name="Written">Received up to here.</param>
+/// <param name="Flushed">Durable and acknowledged up to here; invalid while nothing is claimed.</param>
+/// <param name="Archived">The end of the newest segment put into the repository; invalid before the first.</param>
+/// <param name="ServerEnd">The server's flush position, as it last said.</param>
+/// <param name="LastMessageAt">When the server last sent anything.</param>
+/// <param name="Since">Since when it has been in this phase, for this reason.</param>
+/// <param name="UpdatedAt">When this was written.</param>
+public sealed record ReceiverState(
+    int ProcessId,
+    ReceiverPhase Phase,
+    string? Reason,
+    ErrorKind? Kind,
+    TimelineId? Timeline,
+    Lsn Written,
+    Lsn Flushed,
+    Lsn Archived,
+    Lsn ServerEnd,
+    DateTimeOffset? LastMessageAt,
+    DateTimeOffset Since,
+    DateTimeOffset UpdatedAt)
+{
+    const int Version = 1;
+
+    // Room for the longest reason: the file never grows, so that it can be written on a full disk too.
+    const int FileLength = 2048;
+    const int MaximumReason = 600;
+
+    /// <summary>Reads a state file; null when there is none, or when it is being written on a full disk just now.</summary>
+    /// <exception cref="BarkeepException">NewerRepository.</exception>
+    public static ReceiverState? TryRead(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+        ReceiverStatePayload? payload;
+        try
+        {
+            payload = JsonSerializer.Deserialize(File.ReadAllBytes(path), ReceiverJson.Default.ReceiverStatePayload);
+        }
+        catch (Exception e) when (e is JsonException or IOException)
+        {
+            // Advice only: who asks finds out from the lock whether the receiver runs.
+            return null;
+        }
+        if (payload?.Version > Version)
+        {
+            throw new BarkeepException(ErrorKind.NewerRepository, $"{path} has version {payload.Version}, and this program knows up to {Version}", "use the newer barkeep");
+        }
+        return payload?.ToState();
+    }
+
+    /// <summary>The bytes of the file.</summary>
+    internal byte[] ToBytes()
+    {
+        var reason = Reason is { Length: > MaximumReason } ? Reason[..MaximumReason] : Reason;
+        var payload = new ReceiverStatePayload(
+            Version, ProcessId, Phase, reason, Kind, Timeline?.Value, $"{Written}", $"{Flushed}", $"{Archived}", $"{ServerEnd}", LastMessageAt, Since, UpdatedAt);
+        var json = JsonSerializer.SerializeToUtf8Bytes(payload, ReceiverJson.Default.ReceiverStatePayload);
+        var bytes = new byte[Math.Max(FileLength, json.Length + 1)];
+        bytes.AsSpan().Fill((byte)' ');
+        json.CopyTo(bytes, 0);
+        bytes[^1] = (byte)'\n';
+        return bytes;
+    }
+}

@@ -1,0 +1,27 @@
+using Barkeep.Common;
+using Barkeep.Wal;
+
+namespace Barkeep.Repo;
+
+/// <summary><c>state.json</c> as it is written: strings and numbers only.</summary>
+sealed record ReceiverStatePayload(
+    int Version,
+    int ProcessId,
+    ReceiverPhase Phase,
+    string? Reason,
+    ErrorKind? Kind,
+    uint? Timeline,
+    string Written,
+    string Flushed,
+    string Archived,
+    string ServerEnd,
+    DateTimeOffset? LastMessageAt,
+    DateTimeOffset Since,
+    DateTimeOffset UpdatedAt)
+{
+    public ReceiverState ToState() => new(
+        ProcessId, Phase, Reason, Kind, Timeline is { } timeline ? new TimelineId(timeline) : null,
+        Position(Written), Position(Flushed), Position(Archived), Position(ServerEnd), LastMessageAt, Since, UpdatedAt);
+
+    static Lsn Position(string? text) => Lsn.TryParse(text, out var position) ? position : Lsn.Invalid;
+}
