@@ -5,7 +5,6 @@ using Barkeep.Receiving;
 using Barkeep.Repo;
 using Barkeep.Tests.Rig;
 using Barkeep.Wal;
-using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace Barkeep.Tests.Scenarios;
