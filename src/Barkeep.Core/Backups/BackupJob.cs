@@ -1,0 +1,158 @@
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Postgres;
+using Barkeep.Repo;
+using Microsoft.Extensions.Logging;
+
+namespace Barkeep.Backups;
+
+/// <summary>Takes a base backup of one server: every file of its cluster, read over SQL, into the server's repository.</summary>
+public sealed class BackupJob(ServerConfig server, Locations locations, ILogger logger, TimeProvider time)
+{
+    /// <summary>What backups say took them.</summary>
+    internal static string Program { get; } = $"barkeep {typeof(BackupJob).Assembly.GetName().Version?.ToString(3)}";
+
+    /// <summary>
+    /// Takes a backup. When it returns, the backup exists durably, and is DONE if the WAL that it needs is there too.
+    /// When it throws, or is cancelled, before that, the backup is FAILED with the reason, its packs are removed, and nothing is
+    /// left on the server.
+    /// </summary>
+    /// <exception cref="BarkeepException">
+    /// Busy: another backup or a deletion is running. WrongSystem: another cluster answers. MissingGrant: names the grants.
+    /// UnsupportedServer, WalLevelMinimal, ServerUnreachable, AuthenticationFailed, ConnectionLost, ServerError, DiskFull, Storage.
+    /// Interrupted: cancelled before the backup existed.
+    /// </exception>
+    public async Task<BackupResult> RunAsync(BackupOptions options, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
+    {
+        // One backup of a server at a time.
+        progress?.Report(new() { Step = BackupStep.Preparing });
+        var lockPath = locations.BackupLock(server.Name);
+        using var duty = DutyLock.TryTake(lockPath) ?? throw Busy(server.Name, lockPath);
+
+        // Is it the server that is meant, and may we?
+        var repository = await Repository.OpenAsync(locations.RepositoryDirectory(server.Name), cancellationToken);
+        var facts = await CheckServerAsync(cancellationToken);
+        var lineage = await repository.AdoptAsync(new(facts.SystemId, facts.MajorVersion, facts.SegmentSize), acceptNew: false, time.GetLocalNow(), cancellationToken);
+
+        // Clear what an interrupted backup left.
+        foreach (var interrupted in await CatalogCleaning.RunAsync(repository, time, cancellationToken))
+        {
+            logger.LogWarning("Backup {Id} was interrupted; it is FAILED now", interrupted);
+        }
+
+        // Take the backup.
+        var id = await ClaimAsync(lineage, cancellationToken);
+        logger.LogInformation("Backup {Id} of server {Server} begins", id, server.Name);
+        var copy = new BackupCopy(server, facts, id, options, time, progress);
+        var info = await TakeAsync(lineage, id, copy, cancellationToken);
+
+        // It exists; wait for the WAL that makes it usable.
+        return await WaitForWalAsync(lineage, id, info, options, copy.Warnings, progress, cancellationToken);
+    }
+
+    /// <summary>The refusal while another process holds the backup lock.</summary>
+    internal static BarkeepException Busy(ServerName server, string lockPath) => new(
+        ErrorKind.Busy,
+        $"another backup or deletion of server {server} is running{(DutyLock.HolderPid(lockPath) is { } pid ? $" (process {pid})" : "")}",
+        "wait for it to end");
+
+    async Task<ServerFacts> CheckServerAsync(CancellationToken cancellationToken)
+    {
+        await using var session = await SqlSession.OpenAsync(server, "backup", cancellationToken);
+        var missing = (await BackupGrants.MissingAsync(session, cancellationToken)).Where(static g => g.IsForBackup).ToList();
+        if (missing.Count > 0)
+        {
+            throw new BarkeepException(
+                ErrorKind.MissingGrant,
+                $"the role {server.BackupUser} lacks privileges in database {server.Database}: {string.Join("; ", missing.Select(g => g.StatementFor(server.BackupUser)))}",
+                "have a superuser run these statements");
+        }
+        var facts = await ServerFacts.ReadAsync(session, cancellationToken);
+        return facts.WalLevel != "minimal"
+            ? facts
+            : throw new BarkeepException(ErrorKind.WalLevelMinimal, $"server {server.Name} has wal_level = minimal: its WAL does not suffice for a restore", "set wal_level = replica and restart the server");
+    }
+
+    async Task<BackupId> ClaimAsync(Lineage lineage, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var known = await lineage.Backups.ListAsync(cancellationToken);
+            var id = BackupId.Next(time.GetLocalNow(), known.Count > 0 ? known[^1].Id : null);
+            if (await lineage.Backups.StartAsync(id, time.GetLocalNow(), Program, cancellationToken))
+            {
+                return id;
+            }
+        }
+    }
+
+    async Task<BackupInfo> TakeAsync(Lineage lineage, BackupId id, BackupCopy copy, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var packs = lineage.Packs.Begin(id);
+            var manifest = await copy.RunAsync(packs, cancellationToken);
+            await lineage.Backups.CommitAsync(id, manifest, cancellationToken);
+            return manifest.Info;
+        }
+        catch (Exception e)
+        {
+            var failure = e switch
+            {
+                // Whatever broke first when everything was told to stop.
+                _ when cancellationToken.IsCancellationRequested => new(ErrorKind.Interrupted, $"backup {id} was stopped before it was complete", null, e),
+                BarkeepException known => known,
+                IOException or UnauthorizedAccessException => Errno.From(e, $"writing backup {id}"),
+                _ => null,
+            };
+            await FailAsync(lineage, id, failure ?? e, failure?.Kind ?? ErrorKind.Failed);
+            if (failure is null)
+            {
+                throw;
+            }
+            throw failure;
+        }
+    }
+
+    async Task FailAsync(Lineage lineage, BackupId id, Exception failure, ErrorKind kind)
+    {
+        try
+        {
+            // A manifest that was put although its put failed is a backup: it needs its packs.
+            if ((await lineage.Backups.TryGetAsync(id, CancellationToken.None))?.Info is not null)
+            {
+                return;
+            }
+            // Packs first: on a full disk the record needs their room.
+            var own = $"{id}/";
+            foreach (var pack in (await lineage.Packs.ListAsync(CancellationToken.None)).Where(p => p.Name.StartsWith(own, StringComparison.Ordinal)))
+            {
+                await lineage.Packs.DeleteAsync(pack.Name, CancellationToken.None);
+            }
+            await lineage.Backups.FailAsync(id, failure.Message, kind, time.GetLocalNow(), CancellationToken.None);
+        }
+        catch (BarkeepException e)
+        {
+            logger.LogError("Backup {Id} failed, which could not be recorded: {Reason}; the next backup or cron does so", id, e.Line);
+        }
+    }
+
+    async Task<BackupResult> WaitForWalAsync(
+        Lineage lineage, BackupId id, BackupInfo info, BackupOptions options, IReadOnlyList<string> warnings, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
+    {
+        var isReceiving = DutyLock.IsHeld(locations.ReceiverLock(server.Name));
+        var limit = isReceiving || options.WaitWithoutReceiver ? options.WalTimeout : TimeSpan.Zero;
+        var step = new BackupProgress { Step = BackupStep.WaitingForWal, Id = id, BeginLsn = info.BeginLsn, EndLsn = info.EndLsn, BytesDone = info.ReadBytes };
+        progress?.Report(step);
+        var missing = await WalCompletion.WaitAsync(lineage, id, info, limit, time, name => progress?.Report(step with { Awaited = name }), cancellationToken);
+        if (missing is null)
+        {
+            return new(id, BackupState.Done, info, null, warnings);
+        }
+        var warning = isReceiving
+            ? $"WAL segment {missing} has not arrived within {limit.TotalSeconds:0} s; the backup is usable once it has, which cron notices"
+            : $"WAL segment {missing} is missing, and no receive-wal of server {server.Name} is running: start it (cron does) to make the backup usable";
+        logger.LogWarning("Backup {Id}: {Warning}", id, warning);
+        return new(id, BackupState.WaitingForWals, info, missing, [.. warnings, warning]);
+    }
+}

@@ -1,0 +1,117 @@
+using System.Text;
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Postgres;
+using Barkeep.Repo;
+using Barkeep.Wal;
+
+namespace Barkeep.Backups;
+
+/// <summary>
+/// The session between pg_backup_start and pg_backup_stop. The server ends the backup by itself when the session ends, so
+/// that nothing is left there whatever happens here. Safe for several threads.
+/// </summary>
+sealed class BackupSession : IAsyncDisposable
+{
+    static readonly TimeSpan KeepaliveInterval = TimeSpan.FromSeconds(5);
+
+    readonly SqlSession _session;
+    readonly int _majorVersion;
+    readonly SemaphoreSlim _turn = new(1);
+    readonly CancellationTokenSource _ended = new();
+    readonly CancellationTokenSource _lost;
+    Task _keepalive = Task.CompletedTask;
+
+    BackupSession(SqlSession session, int majorVersion, CancellationToken cancellationToken)
+    {
+        _session = session;
+        _majorVersion = majorVersion;
+        _lost = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+    }
+
+    /// <summary>Where the backup began, as pg_backup_start said.</summary>
+    public Lsn Begin { get; private set; }
+
+    /// <summary>Cancelled when the session is lost, and with the token given at the start.</summary>
+    public CancellationToken Lost => _lost.Token;
+
+    /// <summary>Why the session was lost, if it was.</summary>
+    public BarkeepException? Failure { get; private set; }
+
+    /// <summary>Connects and begins a backup; returns when the server has made a checkpoint.</summary>
+    public static async Task<BackupSession> StartAsync(ServerConfig server, ServerFacts facts, BackupId id, bool fast, CancellationToken cancellationToken)
+    {
+        var backup = new BackupSession(await SqlSession.OpenAsync(server, $"backup {id}", cancellationToken), facts.MajorVersion, cancellationToken);
+        try
+        {
+            var call = facts.MajorVersion >= 15 ? $"pg_backup_start({{0}}, {fast})" : $"pg_start_backup({{0}}, {fast}, false)";
+            var sql = $"SELECT {call.Replace("{0}", SqlSession.Quote($"Barkeep {id}"), StringComparison.Ordinal)}::text";
+            backup.Begin = Lsn.Parse(await backup._session.ScalarAsync<string>("beginning the backup", sql, cancellationToken));
+            backup._keepalive = backup.KeepAliveAsync();
+            return backup;
+        }
+        catch
+        {
+            await backup.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Uses the session for something else meanwhile.</summary>
+    public async Task<T> UseAsync<T>(Func<SqlSession, Task<T>> use, CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken);
+        try
+        {
+            return await use(_session);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Ends the backup; the server switches to a new WAL segment, unless it is a standby.</summary>
+    /// <returns>Where the cluster is consistent, and the content of backup_label.</returns>
+    public async Task<(Lsn End, byte[] Label)> StopAsync(CancellationToken cancellationToken)
+    {
+        await _ended.CancelAsync();
+        await _keepalive;
+        var call = _majorVersion >= 15 ? "pg_backup_stop(false)" : "pg_stop_backup(false, false)";
+        var (end, label) = (await UseAsync(s => s.ListAsync("ending the backup", $"SELECT lsn::text, labelfile FROM {call}",
+            static r => (r.GetString(0), r.GetString(1)), cancellationToken), cancellationToken))[0];
+        return (Lsn.Parse(end), Encoding.UTF8.GetBytes(label));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _ended.CancelAsync();
+        await _keepalive;
+        await _session.DisposeAsync();
+        _ended.Dispose();
+        _lost.Dispose();
+        _turn.Dispose();
+    }
+
+    // Keeps firewalls from forgetting the idle connection, and notices at once when the server has ended it.
+    async Task KeepAliveAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(KeepaliveInterval, _ended.Token);
+                await UseAsync(s => s.ScalarAsync<int>("keeping the backup's session open", "SELECT 1", CancellationToken.None), _ended.Token);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The backup has ended.
+        }
+        catch (BarkeepException e)
+        {
+            Failure = e;
+            await _lost.CancelAsync();
+        }
+    }
+}

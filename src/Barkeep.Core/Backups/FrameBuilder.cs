@@ -1,0 +1,126 @@
+using Barkeep.Postgres;
+using Barkeep.Repo;
+
+namespace Barkeep.Backups;
+
+/// <summary>
+/// Gathers pages of one file after another into frames, checks and hashes each page, and stores full frames. One a
+/// reader; its buffers are used again and again.
+/// </summary>
+/// <param name="recheck">Null when the cluster has no checksums.</param>
+sealed class FrameBuilder(Packing packing, PageRecheck? recheck) : IDisposable
+{
+    const int Capacity = Page.PerFrame + (FileReader.RowLength / Page.Size);
+
+    readonly FrameCodec _codec = new();
+    readonly byte[] _pages = GC.AllocateUninitializedArray<byte>(Capacity * Page.Size, pinned: true);
+    readonly UInt128[] _hashes = new UInt128[Capacity];
+    readonly List<Stretch> _stretches = [];
+    readonly List<SuspectPage> _suspects = [];
+    int _count;
+
+    /// <summary>Pages of one file that follow one another in it and in the frame.</summary>
+    readonly record struct Stretch(BackupFile File, int FirstPage, int Count);
+
+    /// <summary>Takes the bytes of one row, before <see cref="AcceptAsync"/>.</summary>
+    public Memory<byte> Space => _pages.AsMemory(_count * Page.Size, FileReader.RowLength);
+
+    /// <summary>Takes the first bytes of <see cref="Space"/> as a file's.</summary>
+    /// <param name="offset">Where in the file they begin; a multiple of the page size.</param>
+    /// <param name="length">A multiple of the page size, except at the file's end.</param>
+    public async ValueTask AcceptAsync(BackupFile file, long offset, int length, CancellationToken cancellationToken)
+    {
+        file.Extend(offset + length);
+        var from = _count * Page.Size;
+        var pages = (int)Page.CountFor(length);
+        _pages.AsSpan(from + length, (pages * Page.Size) - length).Clear();
+        var whole = length / Page.Size;
+        for (var i = 0; i < pages; i++)
+        {
+            Take(file, (int)(offset / Page.Size) + i, from + (i * Page.Size), isWhole: i < whole);
+        }
+        if (_count >= Page.PerFrame)
+        {
+            await StoreAsync(Page.PerFrame, cancellationToken);
+        }
+    }
+
+    /// <summary>Stores what is left.</summary>
+    public async ValueTask FlushAsync(CancellationToken cancellationToken)
+    {
+        if (_count > 0)
+        {
+            await StoreAsync(_count, cancellationToken);
+        }
+    }
+
+    public void Dispose() => _codec.Dispose();
+
+    void Take(BackupFile file, int number, int at, bool isWhole)
+    {
+        var page = _pages.AsSpan(at, Page.Size);
+        if (!page.ContainsAnyExcept((byte)0))
+        {
+            file.Place(number, PageRun.Zeros(1));
+            return;
+        }
+        var slot = _count++;
+        if (at != slot * Page.Size)
+        {
+            page.CopyTo(_pages.AsSpan(slot * Page.Size));
+            page = _pages.AsSpan(slot * Page.Size, Page.Size);
+        }
+        if (recheck is not null && isWhole && file.FirstBlock >= 0 && !new DataPage(page).IsIntact((uint)(file.FirstBlock + number)))
+        {
+            _suspects.Add(new(file, number, slot));
+        }
+        _hashes[slot] = FrameCodec.HashOf(page);
+        if (_stretches.Count > 0 && _stretches[^1] is var last && last.File == file && last.FirstPage + last.Count == number)
+        {
+            _stretches[^1] = last with { Count = last.Count + 1 };
+        }
+        else
+        {
+            _stretches.Add(new(file, number, 1));
+        }
+    }
+
+    async ValueTask StoreAsync(int count, CancellationToken cancellationToken)
+    {
+        if (_suspects.Count > 0)
+        {
+            await recheck!.CheckAsync(_suspects, _pages, cancellationToken);
+            foreach (var suspect in _suspects)
+            {
+                _hashes[suspect.Slot] = FrameCodec.HashOf(_pages.AsSpan(suspect.Slot * Page.Size, Page.Size));
+            }
+            _suspects.Clear();
+        }
+        var stored = _codec.Encode(_pages.AsMemory(0, count * Page.Size), out var encoding);
+        var (pack, ordinal) = await packing.AppendAsync(stored, encoding, _hashes.AsMemory(0, count), cancellationToken);
+        Place(count, pack, ordinal);
+        _pages.AsSpan(count * Page.Size, (_count - count) * Page.Size).CopyTo(_pages);
+        _hashes.AsSpan(count, _count - count).CopyTo(_hashes);
+        _count -= count;
+    }
+
+    void Place(int count, int pack, int ordinal)
+    {
+        var done = 0;
+        var taken = 0;
+        while (taken < count)
+        {
+            var stretch = _stretches[done];
+            var part = Math.Min(stretch.Count, count - taken);
+            stretch.File.Place(stretch.FirstPage, new(part, pack, ordinal + taken));
+            taken += part;
+            if (part < stretch.Count)
+            {
+                _stretches[done] = stretch with { FirstPage = stretch.FirstPage + part, Count = stretch.Count - part };
+                break;
+            }
+            done++;
+        }
+        _stretches.RemoveRange(0, done);
+    }
+}

@@ -1,0 +1,136 @@
+using Barkeep.Backups;
+using Barkeep.Configuration;
+using Barkeep.Repo;
+using Barkeep.Tests.Rig;
+using Barkeep.Wal;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Barkeep.Tests.Scenarios;
+
+/// <summary>A home of its own for backups of one cluster, taken by the job itself, without the executable.</summary>
+sealed class BackupBench : IDisposable
+{
+    readonly string _directory;
+    readonly bool _isMine;
+
+    /// <param name="home">Where the repository is to be; a new directory when it is not said.</param>
+    public BackupBench(TestCluster cluster, string user = TestCluster.Superuser, string? password = null, string? home = null)
+    {
+        _isMine = home is null;
+        _directory = home ?? RigRoot.NewDirectory("backups");
+        Locations = new(Path.Combine(_directory, "home"), Path.Combine(_directory, "restore"), Path.Combine(_directory, "config"));
+        Server = new()
+        {
+            Name = ServerName.Parse("montagu"),
+            Description = "montagu",
+            Host = "127.0.0.1",
+            Port = cluster.Port,
+            Database = "postgres",
+            BackupUser = user,
+            BackupPassword = new(password ?? cluster.SuperuserPassword),
+            StreamingUser = BarkeepRoles.Stream,
+            StreamingPassword = Secret.None,
+            SlotName = "montagu",
+            ApplicationName = "barman_receive_wal",
+            SslMode = SslMode.Prefer,
+            ConnectTimeout = TimeSpan.FromSeconds(30),
+            ReceiveTimeout = TimeSpan.FromSeconds(60),
+            Jobs = 2,
+            BandwidthLimit = 0,
+        };
+    }
+
+    public Locations Locations { get; }
+
+    public ServerConfig Server { get; set; }
+
+    public string RepositoryDirectory => Locations.RepositoryDirectory(Server.Name);
+
+    public BackupJob Job => new(Server, Locations, NullLogger.Instance, TimeProvider.System);
+
+    public static BackupOptions Options => new() { Jobs = 2 };
+
+    public Task<BackupResult> BackUpAsync(BackupOptions? options = null, IProgress<BackupProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        Job.RunAsync(options ?? Options, progress, cancellationToken);
+
+    public async Task<Lineage> LineageAsync() => (await Repository.OpenAsync(RepositoryDirectory, default)).Current!;
+
+    public async Task<IReadOnlyList<BackupRecord>> ListAsync() =>
+        (await Repository.OpenAsync(RepositoryDirectory, default)).Current is { } lineage ? await lineage.Backups.ListAsync(default) : [];
+
+    /// <summary>Puts the segments that a backup needs into the repository, as a receiver does.</summary>
+    public async Task ArchiveAsync(TestCluster cluster, BackupInfo info)
+    {
+        var lineage = await LineageAsync();
+        var size = lineage.Identity.SegmentSize;
+        for (var number = size.NumberOf(info.BeginLsn); number <= size.NumberOf(new(info.EndLsn.Value - 1)); number++)
+        {
+            await ArchiveAsync(cluster, SegmentName.Of(new(info.Timeline), number, size));
+        }
+    }
+
+    public async Task ArchiveAsync(TestCluster cluster, SegmentName name)
+    {
+        var lineage = await LineageAsync();
+        await using var content = File.OpenRead(Path.Combine(cluster.DataDirectory, "pg_wal", name.ToString()));
+        await lineage.Wal.PutSegmentAsync(name, content, default);
+    }
+
+    /// <summary>Writes a backup's files, without WAL, straight from its manifest and packs.</summary>
+    public async Task UnpackAsync(BackupId id, string target)
+    {
+        var lineage = await LineageAsync();
+        var manifest = await lineage.Backups.ReadManifestAsync(id, default);
+        using var codec = new FrameCodec();
+        byte[] stored = new byte[FrameCodec.MaxRawLength], raw = new byte[FrameCodec.MaxRawLength];
+        var packs = new List<PackReader>();
+        foreach (var name in manifest.Packs)
+        {
+            packs.Add(await lineage.Packs.OpenAsync(name, default));
+        }
+        foreach (var entry in manifest.Entries.Where(e => e.Kind != ManifestEntryKind.External))
+        {
+            var path = Path.Combine(target, entry.Path);
+            if (entry.Kind == ManifestEntryKind.Directory)
+            {
+                Directory.CreateDirectory(path);
+                continue;
+            }
+            await using var file = File.Create(path);
+            await file.WriteAsync(entry.Content);
+            foreach (var run in entry.Runs)
+            {
+                for (var i = 0; i < run.Count; i++)
+                {
+                    if (run.IsZeros)
+                    {
+                        await file.WriteAsync(new byte[Page.Size]);
+                        continue;
+                    }
+                    var index = packs[run.Pack].Index;
+                    var number = index.FrameOf(run.Ordinal + i);
+                    var pages = await packs[run.Pack].ReadFrameAsync(number, codec, stored, raw, default);
+                    var page = pages.Slice((run.Ordinal + i - index.Frames[number].FirstPage) * Page.Size, Page.Size);
+                    Assert.Equal(index.HashOf(run.Ordinal + i), FrameCodec.HashOf(page.Span));
+                    await file.WriteAsync(page);
+                }
+            }
+            Assert.Equal(Page.CountFor(entry.Length), entry.Runs.Sum(static r => (long)r.Count) + (entry.Kind == ManifestEntryKind.Inline ? Page.CountFor(entry.Length) : 0));
+            file.SetLength(entry.Length);
+        }
+        packs.ForEach(static p => p.Dispose());
+    }
+
+    /// <summary>The objects in the repository's packs directory.</summary>
+    public IReadOnlyList<string> PackFiles() =>
+        Directory.Exists(RepositoryDirectory) ? [.. Directory.EnumerateFiles(RepositoryDirectory, "*", SearchOption.AllDirectories).Where(static f => f.Contains("/packs/", StringComparison.Ordinal) || f.Contains("/tmp/", StringComparison.Ordinal))] : [];
+
+    public void Dispose()
+    {
+        if (_isMine)
+        {
+            RigRoot.Remove(_directory);
+        }
+    }
+}
