@@ -125,7 +125,7 @@ sealed class ScramClient
     /// <summary>
     /// RFC 4013 for passwords in ASCII, where it changes nothing, and as far as compatibility normalisation goes beyond.
     /// </summary>
-    static string Prepare(string password) => Ascii.IsValid(password) ? password : password.Normalize(NormalizationForm.FormKC);
+    internal static string Prepare(string password) => Ascii.IsValid(password) ? password : password.Normalize(NormalizationForm.FormKC);
 
     /// <summary>RFC 5929, tls-server-end-point: the certificate's hash by its own signature's hash function, SHA-256 at least.</summary>
     /// <returns>Null when the signature has no such hash function (Ed25519): the channel cannot be bound.</returns>
