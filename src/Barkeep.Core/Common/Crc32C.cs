@@ -1,5 +1,7 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
+using ArmCrc32 = System.Runtime.Intrinsics.Arm.Crc32;
 
 namespace Barkeep.Common;
 
@@ -29,31 +31,39 @@ public static class Crc32C
     /// </summary>
     public static uint Difference(ReadOnlySpan<byte> difference) => AppendRaw(0, difference);
 
-    static uint AppendRaw(uint crc, ReadOnlySpan<byte> data)
+    // Asked once for all bytes: ahead-of-time code would otherwise ask the processor again at every word.
+    static uint AppendRaw(uint crc, ReadOnlySpan<byte> data) =>
+        Sse42.X64.IsSupported ? AppendRaw<X64Step>(crc, data)
+        : ArmCrc32.Arm64.IsSupported ? AppendRaw<Arm64Step>(crc, data)
+        : AppendRaw<TableStep>(crc, data);
+
+    static uint AppendRaw<TStep>(uint crc, ReadOnlySpan<byte> data)
+        where TStep : IStep
     {
         while (data.Length >= 3 * LongLane)
         {
-            crc = ThreeLanes(crc, data, LongLane, LongShift);
+            crc = ThreeLanes<TStep>(crc, data, LongLane, LongShift);
             data = data[(3 * LongLane)..];
         }
         while (data.Length >= 3 * ShortLane)
         {
-            crc = ThreeLanes(crc, data, ShortLane, ShortShift);
+            crc = ThreeLanes<TStep>(crc, data, ShortLane, ShortShift);
             data = data[(3 * ShortLane)..];
         }
         var words = MemoryMarshal.Cast<byte, ulong>(data);
         foreach (var word in words)
         {
-            crc = BitOperations.Crc32C(crc, word);
+            crc = TStep.Append(crc, word);
         }
         foreach (var value in data[(words.Length * sizeof(ulong))..])
         {
-            crc = BitOperations.Crc32C(crc, value);
+            crc = TStep.Append(crc, value);
         }
         return crc;
     }
 
-    static uint ThreeLanes(uint crc, ReadOnlySpan<byte> data, int lane, uint[] shift)
+    static uint ThreeLanes<TStep>(uint crc, ReadOnlySpan<byte> data, int lane, uint[] shift)
+        where TStep : IStep
     {
         var first = MemoryMarshal.Cast<byte, ulong>(data[..lane]);
         var second = MemoryMarshal.Cast<byte, ulong>(data.Slice(lane, lane))[..first.Length];
@@ -62,9 +72,9 @@ public static class Crc32C
         uint crcOfThird = 0;
         for (var i = 0; i < first.Length; i++)
         {
-            crc = BitOperations.Crc32C(crc, first[i]);
-            crcOfSecond = BitOperations.Crc32C(crcOfSecond, second[i]);
-            crcOfThird = BitOperations.Crc32C(crcOfThird, third[i]);
+            crc = TStep.Append(crc, first[i]);
+            crcOfSecond = TStep.Append(crcOfSecond, second[i]);
+            crcOfThird = TStep.Append(crcOfThird, third[i]);
         }
         return Shift(shift, Shift(shift, crc) ^ crcOfSecond) ^ crcOfThird;
     }
@@ -94,5 +104,33 @@ public static class Crc32C
             }
         }
         return table;
+    }
+
+    interface IStep
+    {
+        static abstract uint Append(uint crc, ulong word);
+
+        static abstract uint Append(uint crc, byte value);
+    }
+
+    readonly struct X64Step : IStep
+    {
+        public static uint Append(uint crc, ulong word) => (uint)Sse42.X64.Crc32(crc, word);
+
+        public static uint Append(uint crc, byte value) => Sse42.Crc32(crc, value);
+    }
+
+    readonly struct Arm64Step : IStep
+    {
+        public static uint Append(uint crc, ulong word) => ArmCrc32.Arm64.ComputeCrc32C(crc, word);
+
+        public static uint Append(uint crc, byte value) => ArmCrc32.ComputeCrc32C(crc, value);
+    }
+
+    readonly struct TableStep : IStep
+    {
+        public static uint Append(uint crc, ulong word) => BitOperations.Crc32C(crc, word);
+
+        public static uint Append(uint crc, byte value) => BitOperations.Crc32C(crc, value);
     }
 }

@@ -209,6 +209,8 @@ public sealed class RecordWalkerTests
         await using var primary = await TestCluster.StartNewAsync(new TestClusterOptions { Version = version, Configuration = ["wal_keep_size = 1GB"] });
         await using var standby = await primary.StartStandbyAsync();
         await primary.SqlAsync("CREATE TABLE t AS SELECT i FROM generate_series(1, 10000) i");
+        var written = await primary.ScalarAsync<string>("SELECT pg_current_wal_insert_lsn()::text");
+        await Eventually.IsTrueAsync(() => standby.ScalarAsync<bool>($"SELECT pg_last_wal_replay_lsn() >= '{written}'"), "the standby has caught up");
         await standby.PromoteAsync();
         await standby.SqlAsync("CREATE TABLE u AS SELECT i FROM generate_series(1, 60000) i");
         await standby.StopAsync();
