@@ -91,7 +91,16 @@ public sealed class DutyLock : IDisposable
         File.Exists(path) && int.TryParse(File.ReadAllText(path).AsSpan().Trim(), out var pid) ? pid : null;
 
     /// <summary>Lets the next process have the duty. The file stays: removing it would race with the next taker.</summary>
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        // Closing alone is not enough: a process that another thread is just starting has a copy of the file until its exec.
+        if (!_file.IsClosed)
+        {
+            var unlocked = new NativeMethods.FileLock { Type = NativeMethods.NoLock };
+            _ = NativeMethods.Lock((int)_file.DangerousGetHandle(), NativeMethods.SetOpenFileLock, ref unlocked);
+        }
+        _file.Dispose();
+    }
 
     static bool TryLock(SafeFileHandle file, string path)
     {

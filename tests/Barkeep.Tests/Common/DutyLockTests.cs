@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Barkeep.Common;
 using Xunit;
 
@@ -48,6 +49,34 @@ public sealed class DutyLockTests : IDisposable
         {
             Volatile.Write(ref stop, true);
             asker.Join();
+        }
+    }
+
+    [Fact]
+    public void A_lock_that_was_given_back_is_free_while_other_threads_start_processes()
+    {
+        var stop = false;
+        var starter = new Thread(() =>
+        {
+            while (!Volatile.Read(ref stop))
+            {
+                using var started = Process.Start("true");
+                started.WaitForExit();
+            }
+        });
+        starter.Start();
+        try
+        {
+            for (var i = 0; i < 20_000; i++)
+            {
+                using var taken = DutyLock.TryTake(_path);
+                Assert.NotNull(taken);
+            }
+        }
+        finally
+        {
+            Volatile.Write(ref stop, true);
+            starter.Join();
         }
     }
 
