@@ -60,8 +60,7 @@ sealed class ConfigValues(ServerName server, IReadOnlyDictionary<string, string>
                 ? configured
                 : throw Bad("slot_name", $"is '{configured}': PostgreSQL allows a-z, 0-9 and _, at most 63");
         }
-        var name = string.Concat(server.ToString().Select(static c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '_'));
-        return $"barkeep_{name}_{installation?.Id ?? "new"}";
+        return ServerConfig.SlotPrefix(server) + (installation?.Id ?? "new");
     }
 
     BarkeepException Bad(string key, string how) =>

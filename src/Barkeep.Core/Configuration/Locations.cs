@@ -34,6 +34,9 @@ public sealed record Locations(string Home, string Restore, string ConfigDirecto
 
     public string CronLock(ServerName server) => LockFile(server, "cron");
 
+    /// <summary>What backups say that cron started by itself.</summary>
+    public string BackupLog(ServerName server) => Path.Combine(Home, "log", $"{server}-backup.log");
+
     public string ReceiverLog(ServerName server) => Path.Combine(Home, "log", $"{server}-receive-wal.log");
 
     public string ConfigFile(ServerName server) => Path.Combine(ConfigDirectory, $"{server}.json");

@@ -50,4 +50,8 @@ public sealed record ServerConfig
 
     /// <summary>Kilobytes a second that a backup may read; 0 is no limit.</summary>
     public required int BandwidthLimit { get; init; }
+
+    /// <summary>How the slots that installations of Barkeep choose for a server begin; an installation's id follows.</summary>
+    public static string SlotPrefix(ServerName server) =>
+        $"barkeep_{string.Concat(server.ToString().Select(static c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '_'))}_";
 }

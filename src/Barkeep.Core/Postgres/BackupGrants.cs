@@ -53,7 +53,8 @@ public static class BackupGrants
 
     static Grant Member(string role, bool isForBackup) => new(role, $"pg_has_role('{role}', 'USAGE')", isForBackup);
 
-    static string QuoteIdentifier(string name) =>
+    /// <summary>A name as SQL takes it.</summary>
+    public static string QuoteIdentifier(string name) =>
         name.Length > 0 && name.All(static c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '_') && !char.IsAsciiDigit(name[0])
             ? name
             : $"\"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";

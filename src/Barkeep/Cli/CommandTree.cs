@@ -9,16 +9,27 @@ static class CommandTree
 {
     public static Command For(string programName) => programName switch
     {
-        ProgramName.SetupBarman => Alone(new ListServersCommand()),
+        ProgramName.SetupBarman => Alone(new SetupCommand(ProgramName.SetupBarman)),
         ProgramName.Barman => Root(BarmansCommands()),
-        _ => Root([.. BarmansCommands()]),
+        _ => Root([.. BarmansCommands(), new SetupCommand("setup"), new ServeCommand()]),
     };
 
     static IEnumerable<Command> BarmansCommands() =>
     [
-        new ListServersCommand(),
+        new BackupCommand(),
+        new CheckBackupCommand(),
+        new CheckCommand(),
+        new CronCommand(),
+        new DeleteCommand(),
+        new DiagnoseCommand(),
         new ListBackupsCommand(),
+        new ListFilesCommand(),
+        new ListServersCommand(),
         new ReceiveWalCommand(),
+        new ReplicationStatusCommand(),
+        new ShowServersCommand(),
+        new StatusCommand(),
+        new SwitchWalCommand(),
     ];
 
     static RootCommand Root(IEnumerable<Command> commands)

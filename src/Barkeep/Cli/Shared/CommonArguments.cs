@@ -7,6 +7,8 @@ static class CommonArguments
 {
     public static Argument<string[]> Servers() => Checked(new Argument<string[]>("SERVER") { Description = "servers, or all", Arity = ArgumentArity.OneOrMore });
 
+    public static Argument<string[]> ServersOrAll() => Checked(new Argument<string[]>("SERVER") { Description = "servers; all that are configured if none is named", Arity = ArgumentArity.ZeroOrMore });
+
     public static Argument<string> Server() => Checked(new Argument<string>("SERVER") { Description = "a configured server" });
 
     public static Argument<string> Backup() => Checked(new Argument<string>("BACKUP_ID") { Description = "an id, or latest, oldest, last-failed, latest-full" });

@@ -1,0 +1,47 @@
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Repo;
+
+namespace Barkeep.Health;
+
+/// <summary>All that a check of one server looks at.</summary>
+public sealed record HealthFacts
+{
+    public required ServerConfig Config { get; init; }
+
+    public required DateTimeOffset Now { get; init; }
+
+    /// <summary>Null when the server could not be asked: <see cref="ServerFailure"/> says why.</summary>
+    public ServerObservation? Server { get; init; }
+
+    public BarkeepException? ServerFailure { get; init; }
+
+    /// <summary>Why the streaming role cannot connect; null when it can, or does.</summary>
+    public BarkeepException? StreamingFailure { get; init; }
+
+    /// <summary>Why the repository cannot be read or written.</summary>
+    public BarkeepException? RepositoryFailure { get; init; }
+
+    /// <summary>The cluster in the repository; null before the first setup.</summary>
+    public ClusterIdentity? Known { get; init; }
+
+    /// <summary>Whether a receiver holds its lock.</summary>
+    public bool ReceiverRuns { get; init; }
+
+    public ReceiverState? Receiver { get; init; }
+
+    /// <summary>Whether a backup holds its lock.</summary>
+    public bool BackupRuns { get; init; }
+
+    /// <summary>Backups of the present cluster, oldest first.</summary>
+    public IReadOnlyList<BackupRecord> Backups { get; init; } = [];
+
+    /// <summary>WAL of the present cluster that was never received.</summary>
+    public IReadOnlyList<Gap> Gaps { get; init; } = [];
+
+    /// <summary>Stored bytes of its WAL.</summary>
+    public long WalBytes { get; init; }
+
+    /// <summary>The newest backup that has a manifest.</summary>
+    public BackupRecord? Newest => Backups.LastOrDefault(static b => b.State is BackupState.Done or BackupState.WaitingForWals);
+}

@@ -1,0 +1,96 @@
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Postgres;
+using Barkeep.Repo;
+
+namespace Barkeep.Health;
+
+/// <summary>Looks at a server, its receiver and its repository. What cannot be seen is a fact too, never an exception.</summary>
+public sealed class HealthProbe(ServerConfig config, Locations locations, TimeProvider time)
+{
+    /// <summary>Gathers everything.</summary>
+    public async Task<HealthFacts> GatherAsync(CancellationToken cancellationToken)
+    {
+        var facts = ObserveReceiver(new() { Config = config, Now = time.GetUtcNow() });
+        facts = await ObserveRepositoryAsync(facts, cancellationToken);
+        facts = await ObserveServerAsync(facts, cancellationToken);
+        // A receiver that streams is the best proof that the streaming role can; a second connection might find no free WAL sender.
+        return ReceiverVerdict.IsStreaming(facts) || facts.ServerFailure?.Kind == ErrorKind.ServerUnreachable
+            ? facts
+            : await ObserveStreamingAsync(facts, cancellationToken);
+    }
+
+    HealthFacts ObserveReceiver(HealthFacts facts) => facts with
+    {
+        ReceiverRuns = DutyLock.IsHeld(locations.ReceiverLock(config.Name)),
+        Receiver = ReceiverState.TryRead(locations.ReceiverStateFile(config.Name)),
+        BackupRuns = DutyLock.IsHeld(locations.BackupLock(config.Name)),
+    };
+
+    async Task<HealthFacts> ObserveRepositoryAsync(HealthFacts facts, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var repository = await Repository.OpenAsync(locations.RepositoryDirectory(config.Name), cancellationToken);
+            if (repository.Current is not { } lineage)
+            {
+                return facts with { RepositoryFailure = new(ErrorKind.NotSetUp, "it is empty", "run setup-barman") };
+            }
+            facts = facts with
+            {
+                Known = lineage.Identity,
+                Backups = await lineage.Backups.ListAsync(cancellationToken),
+                Gaps = await lineage.Wal.ListGapsAsync(cancellationToken),
+                WalBytes = (await lineage.Wal.ListSegmentsAsync(cancellationToken)).Sum(static s => s.StoredLength),
+            };
+            TryWrite(locations.ServerDirectory(config.Name));
+            return facts;
+        }
+        catch (BarkeepException e)
+        {
+            return facts with { RepositoryFailure = e };
+        }
+    }
+
+    async Task<HealthFacts> ObserveServerAsync(HealthFacts facts, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var session = await SqlSession.OpenAsync(config, "check", cancellationToken);
+            return facts with { Server = await ServerObservation.ReadAsync(session, cancellationToken) };
+        }
+        catch (BarkeepException e)
+        {
+            return facts with { ServerFailure = e };
+        }
+    }
+
+    async Task<HealthFacts> ObserveStreamingAsync(HealthFacts facts, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var connection = await ReplicationConnection.ConnectAsync(ConnectionTarget.ForStreaming(config), cancellationToken);
+            _ = await connection.IdentifySystemAsync(cancellationToken);
+            return facts;
+        }
+        catch (BarkeepException e)
+        {
+            return facts with { StreamingFailure = e };
+        }
+    }
+
+    // Permissions, a read-only filesystem and a full disk show only when something is written.
+    static void TryWrite(string directory)
+    {
+        var probe = Path.Combine(directory, $".check.{Environment.ProcessId}");
+        try
+        {
+            File.WriteAllBytes(probe, new byte[4096]);
+            File.Delete(probe);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Errno.From(e, $"writing {probe}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using System.CommandLine;
+using Barkeep.Backups;
+using Barkeep.Cli.Shared;
+using Barkeep.Common;
+
+namespace Barkeep.Cli;
+
+/// <summary><c>backup</c>: takes a backup of each server named.</summary>
+sealed class BackupCommand : SessionCommand
+{
+    readonly Argument<string[]> _servers = CommonArguments.Servers();
+    readonly Option<int?> _jobs = new("--jobs", "-j") { Description = "connections that read at the same time" };
+    readonly Option<int?> _bandwidth = new("--bwlimit") { Description = "kilobytes a second; 0 is no limit" };
+    readonly Option<string> _name = new("--name") { Description = "a name for people" };
+    readonly Option<bool> _immediate = new("--immediate-checkpoint") { Description = "a checkpoint at once; the default" };
+    readonly Option<bool> _spread = new("--no-immediate-checkpoint") { Description = "wait for a checkpoint that spares the server" };
+    readonly Option<bool> _wait = new("--wait", "-w") { Description = "fail unless the WAL that the backup needs arrives" };
+    readonly Option<int?> _waitTimeout = new("--wait-timeout") { Description = "seconds to wait for that WAL" };
+    readonly IgnoredOptions _ignored = new(
+        "--incremental", "--reuse-backup", "--retry-times", "--retry-sleep", "--no-retry!", "--jobs-start-batch-period", "--jobs-start-batch-size",
+        "--keepalive-interval", "--manifest!", "--no-manifest!", "--check-timeout", "--cloud-staging-directory", "--cloud-staging-max-size");
+
+    public BackupCommand()
+        : base("backup", "Take a backup of servers.")
+    {
+        Add(_servers);
+        foreach (var option in (Option[])[_jobs, _bandwidth, _name, _immediate, _spread, _wait, _waitTimeout])
+        {
+            Add(option);
+        }
+        _ignored.AddTo(this);
+        Validators.Add(result =>
+        {
+            if (result.GetValue(_jobs) is < 1 or > 64)
+            {
+                result.AddError("--jobs takes a number from 1 to 64");
+            }
+            if (result.GetValue(_bandwidth) is < 0 || result.GetValue(_waitTimeout) is < 0)
+            {
+                result.AddError("--bwlimit and --wait-timeout take no negative number");
+            }
+        });
+    }
+
+    public override Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
+    {
+        _ignored.Warn(session, parse);
+        return session.ForEachAsync(session.Select(parse.GetValue(_servers)!), async server =>
+        {
+            var config = session.ReadSetUp(server);
+            var wait = parse.GetValue(_wait);
+            var options = new BackupOptions
+            {
+                Jobs = parse.GetValue(_jobs) ?? config.Jobs,
+                BandwidthLimit = parse.GetValue(_bandwidth) ?? config.BandwidthLimit,
+                FastCheckpoint = !parse.GetValue(_spread),
+                Name = parse.GetValue(_name),
+                WaitWithoutReceiver = wait,
+            };
+            if (parse.GetValue(_waitTimeout) is { } seconds)
+            {
+                options = options with { WalTimeout = TimeSpan.FromSeconds(seconds) };
+            }
+            var result = await BackupReport.RunAsync(session, config, options, cancellationToken);
+            return wait && result.Missing is { } missing
+                ? throw new BarkeepException(ErrorKind.WalTimeout, $"backup {result.Id} still waits for WAL {missing} of server '{server}'", $"cron completes it when it arrives; barman check {server} shows why it does not")
+                : 0;
+        });
+    }
+}

@@ -1,0 +1,80 @@
+using System.CommandLine;
+using Barkeep.Backups;
+using Barkeep.Cli.Processes;
+using Barkeep.Cli.Shared;
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Repo;
+
+namespace Barkeep.Cli;
+
+/// <summary>
+/// <c>cron</c>: brings each server that is set up to where it should be, and does nothing when it is there. It runs every
+/// minute, from a crontab, from <c>serve</c>, or from both.
+/// </summary>
+sealed class CronCommand : SessionCommand
+{
+    readonly IgnoredOptions _ignored = new("--keep-descriptors!");
+
+    public CronCommand()
+        : base("cron", "Do what is due: run every minute.") => _ignored.AddTo(this);
+
+    public override Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken) =>
+        session.ForEachAsync(session.Config.ListServers().Where(session.IsSetUp), server => RunAsync(session, server, cancellationToken));
+
+    static async Task<int> RunAsync(Session session, ServerName server, CancellationToken cancellationToken)
+    {
+        using var duty = DutyLock.TryTake(session.Locations.CronLock(server));
+        if (duty is null)
+        {
+            session.Output.Info($"Another cron process is already running on server {server}. Skipping to the next server");
+            return 0;
+        }
+        _ = session.Config.Read(server);
+        var repository = await Repository.OpenAsync(session.Locations.RepositoryDirectory(server), cancellationToken);
+        if (repository.Current is not { } lineage)
+        {
+            // Set up with --no-verify: for restores, not for backups.
+            return 0;
+        }
+
+        // The receiver first: everything else can wait, the server's disk cannot.
+        if (new ReceiverDuty(session, server).EnsureRunning() is not null)
+        {
+            session.Output.Info($"Starting streaming archiver for server {server}");
+        }
+
+        // What was cut off is cleared away. Null means that a backup or a deletion runs now.
+        var interrupted = await CatalogCleaning.TryRunAsync(server, session.Locations, session.Time, cancellationToken);
+        foreach (var id in interrupted ?? [])
+        {
+            session.Output.Warning($"backup {id} of server {server} was interrupted; it is FAILED now");
+        }
+
+        // Backups whose WAL has arrived are complete.
+        foreach (var (id, missing) in await WalCompletion.CheckAllAsync(lineage, session.Time, cancellationToken))
+        {
+            session.Output.Info(missing is null ? $"Backup {id} of server {server} is complete" : $"Backup {id} of server {server} waits for WAL file {missing}");
+        }
+
+        // No restore crosses a gap, so what came after it needs a backup of its own.
+        if (interrupted is not null && await LacksBackupAsync(lineage, cancellationToken) is { } reason)
+        {
+            session.Output.Warning($"starting a backup of server {server}: {reason}");
+            OwnProgram.StartDetached(session.Locations.BackupLog(server), "backup", server.ToString());
+        }
+        return 0;
+    }
+
+    static async Task<string?> LacksBackupAsync(Lineage lineage, CancellationToken cancellationToken)
+    {
+        var gaps = await lineage.Wal.ListGapsAsync(cancellationToken);
+        if (gaps.Count == 0)
+        {
+            return null;
+        }
+        var newest = (await lineage.Backups.ListAsync(cancellationToken)).LastOrDefault(static b => b.Info is not null)?.Info;
+        var open = gaps.LastOrDefault(g => newest is null || g.To > newest.BeginLsn || g.Timeline.Value > newest.Timeline);
+        return open is null ? null : $"WAL is missing, {open}";
+    }
+}

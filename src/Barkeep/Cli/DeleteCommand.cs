@@ -1,0 +1,42 @@
+using System.CommandLine;
+using System.Globalization;
+using Barkeep.Backups;
+using Barkeep.Cli.Shared;
+
+namespace Barkeep.Cli;
+
+/// <summary><c>delete</c>: removes one backup and the WAL that no other needs.</summary>
+sealed class DeleteCommand : SessionCommand
+{
+    readonly Argument<string> _server = CommonArguments.Server();
+    readonly Argument<string> _backup = CommonArguments.Backup();
+
+    public DeleteCommand()
+        : base("delete", "Delete a backup and the WAL that no other backup needs.")
+    {
+        Add(_server);
+        Add(_backup);
+    }
+
+    public override async Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
+    {
+        var start = session.Time.GetLocalNow();
+        var server = session.Read(parse.GetValue(_server)!).Name;
+        var backup = (await ServerBackups.ReadAsync(session, server, withWal: false, cancellationToken)).Find(server, parse.GetValue(_backup)!);
+        using var deletion = await BackupDeletion.BeginAsync(server, session.Locations, cancellationToken);
+        var plan = await deletion.PlanAsync(backup.Id, cancellationToken);
+        session.Output.Info($"Deleting backup {backup.Id} for server {server}");
+        await deletion.RunAsync(plan, cancellationToken);
+        if (plan.Segments.Count > 0)
+        {
+            session.Output.Info("Delete associated WAL segments:");
+            foreach (var segment in plan.Segments)
+            {
+                session.Output.Info($"\t{segment.Name}");
+            }
+        }
+        var elapsed = BackupReport.Duration(session.Time.GetLocalNow() - start);
+        session.Output.Info(string.Create(CultureInfo.InvariantCulture, $"Deleted backup {backup.Id} (start time: {start:ddd MMM d HH:mm:ss yyyy}, elapsed time: {elapsed})"));
+        return 0;
+    }
+}

@@ -1,0 +1,61 @@
+using System.CommandLine;
+using Barkeep.Cli.Processes;
+using Barkeep.Common;
+using Microsoft.Extensions.Logging;
+
+namespace Barkeep.Cli;
+
+/// <summary>
+/// <c>serve</c>: the container's long-running process. It stays, collects orphans, and does every minute what <c>cron</c> does,
+/// once a server is set up; before that it leaves every database alone. The work is done by children, so that nothing
+/// that goes wrong there ends the container.
+/// </summary>
+sealed class ServeCommand() : SessionCommand("serve", "Stay up and run cron every minute: the container's main process.")
+{
+    static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(500);
+    static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
+    // A container's runtime kills after 10 seconds, by default.
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(8);
+
+    public override async Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
+    {
+        ProcessTree.AdoptOrphans();
+        int? cron = null;
+        var due = session.Time.GetTimestamp();
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            ProcessTree.Reap((pid, status) =>
+            {
+                session.Log.LogDebug("Process {Pid} has ended with wait status {Status}", pid, status);
+                cron = pid == cron ? null : cron;
+            });
+            if (cron is null && session.Time.GetTimestamp() >= due && IsAnySetUp(session))
+            {
+                cron = StartCron(session);
+                due = session.Time.GetTimestamp() + (long)(Minute.TotalSeconds * session.Time.TimestampFrequency);
+            }
+            await Task.Delay(Tick, session.Time, cancellationToken).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        }
+        await ProcessTree.EndChildrenAsync(Patience);
+        return 0;
+    }
+
+    // The home's directories tell it: configuration may be broken without serve caring.
+    static bool IsAnySetUp(Session session) =>
+        Directory.Exists(session.Locations.Home)
+        && Directory.EnumerateDirectories(session.Locations.Home).Any(static d => File.Exists(Path.Combine(d, "server.json")));
+
+    static int? StartCron(Session session)
+    {
+        try
+        {
+            return OwnProgram.StartChild("cron");
+        }
+        catch (BarkeepException e)
+        {
+            session.Log.LogError("cron cannot be started, and is tried again in a minute: {Error}", e.Line);
+            return null;
+        }
+    }
+}

@@ -1,0 +1,27 @@
+using System.Text.Json.Nodes;
+using Barkeep.Configuration;
+using Barkeep.Health;
+
+namespace Barkeep.Cli.Shared;
+
+/// <summary>Checks a server and says what was found.</summary>
+static class CheckReport
+{
+    public static async Task<(HealthFacts Facts, IReadOnlyList<Finding> Findings)> GatherAsync(Session session, ServerConfig config, CancellationToken cancellationToken)
+    {
+        var facts = await new HealthProbe(config, session.Locations, session.Time).GatherAsync(cancellationToken);
+        return (facts, Checklist.Judge(facts));
+    }
+
+    public static void Print(Session session, ServerName server, IReadOnlyList<Finding> findings)
+    {
+        session.Output.Line($"Server {server}:");
+        var result = new JsonObject();
+        foreach (var finding in findings)
+        {
+            session.Output.Line($"\t{finding}");
+            result[finding.Key] = new JsonObject { ["hint"] = finding.Hint ?? "", ["status"] = finding.Status };
+        }
+        session.Output.Result(server, result);
+    }
+}
