@@ -5,6 +5,7 @@ namespace Barkeep.Common;
 /// <summary>Turns errno and .NET's I/O exceptions into the kinds that users can act on.</summary>
 public static class Errno
 {
+    public const int NotPermitted = 1;
     public const int NoEntry = 2;
     public const int Exists = 17;
     public const int CrossDevice = 18;

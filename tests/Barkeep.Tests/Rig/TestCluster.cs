@@ -123,6 +123,9 @@ public sealed class TestCluster : IAsyncDisposable
         await _server.ReadyAsync(DataDirectory, within);
     }
 
+    /// <summary>Waits until recovery has ended and the server takes writes; a restored one refuses connections until then.</summary>
+    public Task RecoveredAsync() => Eventually.IsTrueAsync(IsRecoveredAsync, $"recovery of {DataDirectory} ends", StartDeadline);
+
     /// <summary>A fast shutdown: sessions end, a checkpoint is written, senders may send it.</summary>
     public Task StopAsync() => StopAsync(Signal.Interrupt);
 
@@ -270,6 +273,22 @@ public sealed class TestCluster : IAsyncDisposable
             _server.Dispose();
         }
         RigRoot.Remove(_directory);
+    }
+
+    async Task<bool> IsRecoveredAsync()
+    {
+        if (!IsRunning)
+        {
+            throw new InvalidOperationException($"the server ended in recovery\n{string.Join('\n', File.ReadLines(LogFile).TakeLast(20))}");
+        }
+        try
+        {
+            return await ScalarAsync<bool>("SELECT NOT pg_is_in_recovery()");
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.CannotConnectNow)
+        {
+            return false;
+        }
     }
 
     async Task StopAsync(Signal signal)

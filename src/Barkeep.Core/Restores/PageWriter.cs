@@ -1,0 +1,200 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using Barkeep.Common;
+using Barkeep.Repo;
+using Microsoft.Win32.SafeHandles;
+
+namespace Barkeep.Restores;
+
+/// <summary>
+/// Writes a backup's pages to their places. Goes through each pack from its first frame to its last, reads and decodes a
+/// frame once whatever files its pages belong to, and writes no page whose hash it has not checked.
+/// </summary>
+sealed class PageWriter(Lineage lineage, Manifest manifest, TargetLayout layout, ProgressMeter meter)
+{
+    /// <summary>Frames that a thread takes at once.</summary>
+    const int FramesPerBatch = 16;
+
+    readonly int _controlEntry = IndexOf(manifest, ManifestCheck.ControlFile);
+    readonly byte[] _control = new byte[Page.Size];
+    readonly ConcurrentBag<PageScratch> _idle = [];
+
+    /// <summary>Writes all pages but those of global/pg_control, into files that are there with their full length.</summary>
+    /// <returns>The content of global/pg_control.</returns>
+    /// <exception cref="BarkeepException">Damaged, ObjectMissing, DiskFull, Storage.</exception>
+    public async Task<byte[]> RunAsync(int jobs, CancellationToken cancellationToken)
+    {
+        if (manifest.Entries[_controlEntry] is { Kind: ManifestEntryKind.Inline } control)
+        {
+            control.Content.CopyTo(_control);
+        }
+        try
+        {
+            await Parallel.ForEachAsync(
+                BatchesAsync(cancellationToken),
+                new ParallelOptions { MaxDegreeOfParallelism = jobs, CancellationToken = cancellationToken },
+                async (batch, token) => await WriteAsync(batch, token));
+        }
+        finally
+        {
+            while (_idle.TryTake(out var scratch))
+            {
+                scratch.Dispose();
+            }
+        }
+        return _control;
+    }
+
+    async IAsyncEnumerable<Batch> BatchesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var moves = MovesByPack();
+        for (var i = 0; i < moves.Length; i++)
+        {
+            if (moves[i] is not { } wanted)
+            {
+                continue;
+            }
+            var name = manifest.Packs[i];
+            var pack = new SharedPack(await lineage.Packs.OpenAsync(name, cancellationToken));
+            try
+            {
+                var frames = SplitByFrame(name, pack.Reader.Index, wanted);
+                moves[i] = null;
+                for (var first = 0; first < frames.Length; first += FramesPerBatch)
+                {
+                    pack.Retain();
+                    yield return new(name, pack, frames, first, Math.Min(first + FramesPerBatch, frames.Length));
+                }
+            }
+            finally
+            {
+                pack.Release();
+            }
+        }
+    }
+
+    List<PageMove>?[] MovesByPack()
+    {
+        var moves = new List<PageMove>?[manifest.Packs.Count];
+        for (var i = 0; i < manifest.Entries.Count; i++)
+        {
+            long page = 0;
+            foreach (var run in manifest.Entries[i].Runs)
+            {
+                if (!run.IsZeros)
+                {
+                    (moves[run.Pack] ??= []).Add(new(run.Ordinal, run.Count, i, page));
+                }
+                page += run.Count;
+            }
+        }
+        return moves;
+    }
+
+    static List<PageMove>?[] SplitByFrame(string name, PackIndex index, List<PageMove> moves)
+    {
+        var frames = new List<PageMove>?[index.Frames.Count];
+        foreach (var move in moves)
+        {
+            if (move.Ordinal + move.Count > index.PageCount)
+            {
+                throw new BarkeepException(ErrorKind.Damaged, $"page {move.Ordinal + move.Count} is wanted of pack {name}, which has {index.PageCount}");
+            }
+            for (var rest = move; rest.Count > 0;)
+            {
+                var number = index.FrameOf(rest.Ordinal);
+                var frame = index.Frames[number];
+                var count = Math.Min(rest.Count, frame.FirstPage + frame.Pages - rest.Ordinal);
+                (frames[number] ??= []).Add(rest with { Count = count });
+                rest = new(rest.Ordinal + count, rest.Count - count, rest.Entry, rest.Page + count);
+            }
+        }
+        return frames;
+    }
+
+    async ValueTask WriteAsync(Batch batch, CancellationToken cancellationToken)
+    {
+        if (!_idle.TryTake(out var scratch))
+        {
+            scratch = new(OpenFile);
+        }
+        try
+        {
+            for (var number = batch.First; number < batch.End; number++)
+            {
+                if (batch.Frames[number] is { } moves)
+                {
+                    var raw = await batch.Pack.Reader.ReadFrameAsync(number, scratch.Codec, scratch.Stored, scratch.Raw, cancellationToken);
+                    foreach (var move in moves)
+                    {
+                        WritePages(batch, number, move, raw.Span, scratch);
+                    }
+                }
+            }
+        }
+        finally
+        {
+            batch.Pack.Release();
+            _idle.Add(scratch);
+        }
+    }
+
+    void WritePages(Batch batch, int number, PageMove move, ReadOnlySpan<byte> frame, PageScratch scratch)
+    {
+        var index = batch.Pack.Reader.Index;
+        var pages = frame.Slice((move.Ordinal - index.Frames[number].FirstPage) * Page.Size, move.Count * Page.Size);
+        for (var i = 0; i < move.Count; i++)
+        {
+            if (FrameCodec.HashOf(pages.Slice(i * Page.Size, Page.Size)) != index.HashOf(move.Ordinal + i))
+            {
+                throw new BarkeepException(ErrorKind.Damaged, $"page {move.Ordinal + i} of pack {batch.Name} does not match its hash", "use another backup, or the repository's copy");
+            }
+        }
+        if (move.Entry == _controlEntry)
+        {
+            pages.CopyTo(_control);
+            return;
+        }
+        var entry = manifest.Entries[move.Entry];
+        var offset = move.Page * Page.Size;
+        var length = (int)Math.Min(pages.Length, entry.Length - offset);
+        layout.Main.Write(scratch.FileOf(move.Entry), pages[..length], offset, entry.Path);
+        meter.Add(length);
+    }
+
+    SafeFileHandle OpenFile(int entry)
+    {
+        var (tree, path) = layout.Locate(manifest.Entries[entry].Path);
+        return tree.OpenForWriting(path);
+    }
+
+    static int IndexOf(Manifest manifest, string path)
+    {
+        var index = 0;
+        while (manifest.Entries[index].Path != path)
+        {
+            index++;
+        }
+        return index;
+    }
+
+    sealed record Batch(string Name, SharedPack Pack, List<PageMove>?[] Frames, int First, int End);
+
+    /// <summary>A pack that several threads read; closed after the last of them.</summary>
+    sealed class SharedPack(PackReader reader)
+    {
+        int _users = 1;
+
+        public PackReader Reader { get; } = reader;
+
+        public void Retain() => Interlocked.Increment(ref _users);
+
+        public void Release()
+        {
+            if (Interlocked.Decrement(ref _users) == 0)
+            {
+                Reader.Dispose();
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+using Barkeep.Wal;
+
+namespace Barkeep.Restores;
+
+/// <summary>A WAL segment, or the received part of one.</summary>
+/// <param name="Length">Bytes; for <see cref="WalPlace.Partial"/>, at most so many.</param>
+/// <param name="IsComplete">Whether it was received to its end.</param>
+public readonly record struct ReceivedSegment(SegmentName Name, WalPlace Place, long Length, bool IsComplete);

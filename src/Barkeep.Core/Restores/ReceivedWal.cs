@@ -1,0 +1,71 @@
+using Barkeep.Repo;
+using Barkeep.Wal;
+
+namespace Barkeep.Restores;
+
+/// <summary>All WAL received of one cluster, and how its timelines descend from one another.</summary>
+public sealed class ReceivedWal
+{
+    readonly Dictionary<SegmentName, ReceivedSegment> _segments;
+
+    /// <param name="histories">Of each timeline that has a history file.</param>
+    public ReceivedWal(IEnumerable<ReceivedSegment> segments, IEnumerable<TimelineHistory> histories, IReadOnlyList<Gap> gaps, SegmentSize segmentSize)
+    {
+        _segments = segments.ToDictionary(static s => s.Name);
+        Histories = histories.ToDictionary(static h => h.Timeline);
+        Gaps = gaps;
+        SegmentSize = segmentSize;
+    }
+
+    public SegmentSize SegmentSize { get; }
+
+    public IReadOnlyDictionary<TimelineId, TimelineHistory> Histories { get; }
+
+    public IReadOnlyList<Gap> Gaps { get; }
+
+    /// <summary>Looks at spool and repository; a receiver may be at work meanwhile.</summary>
+    public static async Task<ReceivedWal> ListAsync(WalArchive archive, WalSpool spool, CancellationToken cancellationToken)
+    {
+        // The spool first: a segment that moves meanwhile is then seen twice, not never.
+        var segments = new Dictionary<SegmentName, ReceivedSegment>();
+        var size = archive.SegmentSize.Bytes;
+        foreach (var (name, length) in spool.List())
+        {
+            segments[name] = new(name, WalPlace.Spool, Math.Min(length, size), length >= size);
+        }
+        foreach (var stored in await archive.ListSegmentsAsync(cancellationToken))
+        {
+            if (!stored.IsPartial)
+            {
+                segments[stored.Name] = new(stored.Name, WalPlace.Repository, size, true);
+            }
+            else
+            {
+                // Partial and spool are equal, or the spool went on after a reconnection.
+                segments.TryAdd(stored.Name, new(stored.Name, WalPlace.Partial, size, false));
+            }
+        }
+        var histories = new List<TimelineHistory>();
+        foreach (var timeline in await archive.ListHistoriesAsync(cancellationToken))
+        {
+            histories.Add(await archive.GetHistoryAsync(timeline, cancellationToken));
+        }
+        return new(segments.Values, histories, await archive.ListGapsAsync(cancellationToken), archive.SegmentSize);
+    }
+
+    public bool TryGet(SegmentName name, out ReceivedSegment segment) => _segments.TryGetValue(name, out segment);
+
+    /// <summary>The end of the last segment of a timeline that begins at or after a position; null when there is none.</summary>
+    public Lsn? LastEnd(TimelineId timeline, Lsn from)
+    {
+        Lsn? last = null;
+        foreach (var name in _segments.Keys)
+        {
+            if (name.Timeline == timeline && name.Start(SegmentSize) >= from && name.End(SegmentSize) > (last ?? Lsn.Invalid))
+            {
+                last = name.End(SegmentSize);
+            }
+        }
+        return last;
+    }
+}

@@ -1,0 +1,31 @@
+using Barkeep.Configuration;
+using Barkeep.Repo;
+using Barkeep.Wal;
+
+namespace Barkeep.Restores;
+
+/// <summary>What to restore, and whereto.</summary>
+public sealed record RestoreOptions
+{
+    public required Locations Locations { get; init; }
+
+    public required ServerName Server { get; init; }
+
+    /// <summary>The directory that becomes the data directory: empty, or not there yet.</summary>
+    public required string Target { get; init; }
+
+    /// <summary>Null for the newest usable one.</summary>
+    public BackupId? Backup { get; init; }
+
+    /// <summary>Null for the newest that descends from the backup.</summary>
+    public TimelineId? Timeline { get; init; }
+
+    /// <summary>Tablespaces by name, with the absolute path of the directory that each goes to; all others go inside the target.</summary>
+    public IReadOnlyDictionary<string, string> Tablespaces { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Whose the files shall be: <c>user</c>, <c>user:group</c>, names or numbers. Null chooses: see <see cref="OwnerChoice"/>.</summary>
+    public string? Owner { get; init; }
+
+    /// <summary>How many threads decode and write pages; null for as many as there are processors, at most 8.</summary>
+    public int? Jobs { get; init; }
+}

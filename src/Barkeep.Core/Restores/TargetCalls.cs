@@ -1,0 +1,98 @@
+using System.Runtime.InteropServices;
+
+namespace Barkeep.Restores;
+
+/// <summary>The libc calls with which a restore writes below one directory and never outside of it. Linux only; see the manual page of each.</summary>
+static partial class TargetCalls
+{
+    public const int OpenWriteOnly = 1;
+    public const int OpenCreate = 0x40;
+    public const int OpenExclusive = 0x80;
+    public const int OpenCloseOnExec = 0x80000;
+    public const int OpenPathOnly = 0x200000;
+    public const int WriteAccess = 2;
+    public const int ExecuteAccess = 1;
+    public const int EffectiveAccess = 0x200;
+    public const int NotFollowing = 0x100;
+    public const int CurrentDirectory = -100;
+
+    public const uint OwnerWanted = 0x18;
+
+    const long OpenAt2Number = 437;
+    const ulong NoMagicLinks = 0x02;
+    const ulong NoSymbolicLinks = 0x04;
+    const ulong Beneath = 0x08;
+
+    /// <summary>O_DIRECTORY and O_NOFOLLOW change places between processor families (asm/fcntl.h).</summary>
+    public static readonly int OpenDirectory = IsArm ? 0x4000 : 0x10000;
+
+    public static readonly int OpenNoFollow = IsArm ? 0x8000 : 0x20000;
+
+    static bool IsArm => RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm;
+
+    /// <summary>openat2(2), which refuses to leave the directory and to follow any symbolic link on the way.</summary>
+    public static int OpenBeneath(int directory, string path, int flags, uint mode)
+    {
+        var how = new OpenHow { Flags = (uint)flags, Mode = mode, Resolve = Beneath | NoSymbolicLinks | NoMagicLinks };
+        return (int)OpenAt2(OpenAt2Number, directory, path, ref how, (nuint)Marshal.SizeOf<OpenHow>());
+    }
+
+    [LibraryImport("libc", EntryPoint = "openat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int OpenAt(int directory, string path, int flags, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "mkdirat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int MakeDirectoryAt(int directory, string path, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "symlinkat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int LinkAt(string destination, int directory, string path);
+
+    [LibraryImport("libc", EntryPoint = "unlinkat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int UnlinkAt(int directory, string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fchownat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int ChangeOwnerAt(int directory, string path, int uid, int gid, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fchown", SetLastError = true)]
+    public static partial int ChangeOwner(int file, int uid, int gid);
+
+    [LibraryImport("libc", EntryPoint = "fchmod", SetLastError = true)]
+    public static partial int ChangeMode(int file, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "faccessat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int AccessAt(int directory, string path, int mode, int flags);
+
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    public static partial uint EffectiveUser();
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int StatAt(int directory, string path, int flags, uint wanted, out FileStatus status);
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial long OpenAt2(long number, int directory, string path, ref OpenHow how, nuint size);
+
+    /// <summary>The part of struct statx (statx(2)) that is used here; the same on every processor.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    public struct FileStatus
+    {
+        [FieldOffset(20)]
+        public uint Uid;
+
+        [FieldOffset(24)]
+        public uint Gid;
+
+        [FieldOffset(136)]
+        public uint DeviceMajor;
+
+        [FieldOffset(140)]
+        public uint DeviceMinor;
+    }
+
+    /// <summary>struct open_how of openat2(2).</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    struct OpenHow
+    {
+        public ulong Flags;
+        public ulong Mode;
+        public ulong Resolve;
+    }
+}

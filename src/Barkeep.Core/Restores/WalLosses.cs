@@ -1,0 +1,36 @@
+using Barkeep.Wal;
+
+namespace Barkeep.Restores;
+
+/// <summary>Says loudly what was received and is not restored: nothing that is lost is lost in silence.</summary>
+static class WalLosses
+{
+    public static void Tell(RestoreSource source, List<string> warnings)
+    {
+        var (route, received) = (source.Route, source.Received);
+        var size = route.SegmentSize;
+
+        // A gap in the restored history.
+        var after = received.LastEnd(route.Missing.Timeline, route.Missing.Start(size) + size.Bytes) ?? received.LastEnd(route.History.Timeline, route.Missing.Start(size) + size.Bytes);
+        if (after is { } last)
+        {
+            var reason = received.Gaps.FirstOrDefault(g => g.From < route.Missing.End(size) && g.To > route.Missing.Start(size))?.Reason;
+            warnings.Add($"WAL IS MISSING: the restore ends at {route.End}, where segment {route.Missing} is not complete{(reason is null ? "" : $" ({reason})")}; what was committed from there to {last} is lost, unless a later backup holds it");
+        }
+
+        // Bytes that are there and cannot be read, beyond the beginning of one record.
+        if (route.Defect is { } defect && defect.Kind is WalDefectKind.WrongSystem or WalDefectKind.WrongTimeline or WalDefectKind.Unsupported)
+        {
+            warnings.Add($"the WAL received last cannot be used: {defect}");
+        }
+
+        // Another branch goes on where this one was left.
+        foreach (var ancestor in route.History.Ancestors)
+        {
+            if (received.LastEnd(ancestor.Timeline, (ancestor.End + 1).AlignUp(size.Bytes)) is { } other)
+            {
+                warnings.Add($"timeline {ancestor.Timeline.Value} went on to {other} after timeline {route.History.Timeline.Value}'s history left it at {ancestor.End}: that part is not restored");
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+using Barkeep.Common;
+using Barkeep.Repo;
+using Barkeep.Wal;
+
+namespace Barkeep.Restores;
+
+/// <summary>Reads received WAL from wherever it is, while a receiver may be moving it from the spool into the repository.</summary>
+sealed class WalReading(WalArchive archive, WalSpool spool, ulong systemId)
+{
+    const int BufferLength = 1 << 18;
+
+    /// <summary>Writes a segment's received bytes, at most its length, checked by hash where they are in the repository.</summary>
+    /// <exception cref="BarkeepException">Damaged, ObjectMissing, Storage.</exception>
+    public async Task CopyAsync(ReceivedSegment segment, Stream destination, CancellationToken cancellationToken)
+    {
+        if (segment.Place == WalPlace.Spool && await TryCopySpoolAsync(segment, destination, cancellationToken))
+        {
+            return;
+        }
+        var partial = segment.Place == WalPlace.Partial
+            || (segment.Place == WalPlace.Spool && !await archive.HasSegmentAsync(segment.Name, cancellationToken));
+        var length = await archive.CopySegmentAsync(segment.Name, partial, destination, cancellationToken);
+        if (!partial && length != archive.SegmentSize.Bytes)
+        {
+            throw new BarkeepException(ErrorKind.Damaged, $"WAL segment {segment.Name} in the repository has {length} bytes instead of {archive.SegmentSize.Bytes}");
+        }
+    }
+
+    /// <summary>
+    /// Cuts a route after its last whole record: what was received of the next one is torn. Walks back only as far as it takes
+    /// to find where a record begins.
+    /// </summary>
+    public async Task<WalRoute> TrimAsync(WalRoute route, CancellationToken cancellationToken)
+    {
+        if (route.Parts.Count == 0)
+        {
+            return route;
+        }
+        // The repository's segments were walked before they were stored; the others were not.
+        var unwalked = route.Parts.Count - 1;
+        while (unwalked > 0 && route.Parts[unwalked - 1].Segment.Place != WalPlace.Repository)
+        {
+            unwalked--;
+        }
+        for (var (first, step) = (unwalked - 1, 1); ; first -= step, step *= 2)
+        {
+            first = Math.Max(first, 0);
+            var walker = await WalkAsync(route, first, cancellationToken);
+            if (walker.ValidEnd > walker.Start || first == 0)
+            {
+                return CutAt(route, walker.ValidEnd, walker.Defect);
+            }
+        }
+    }
+
+    async Task<RecordWalker> WalkAsync(WalRoute route, int first, CancellationToken cancellationToken)
+    {
+        var walker = new RecordWalker(route.Parts[first].Segment.Name.Start(route.SegmentSize), route.History, route.SegmentSize, systemId);
+        for (var i = first; i < route.Parts.Count && walker.Defect is null; i++)
+        {
+            await using var walking = new SinkStream(route.Parts[i].Keep, walker.Append);
+            await CopyAsync(route.Parts[i].Segment, walking, cancellationToken);
+        }
+        return walker;
+    }
+
+    static WalRoute CutAt(WalRoute route, Lsn end, WalDefect? defect)
+    {
+        var parts = new List<WalPart>();
+        foreach (var part in route.Parts)
+        {
+            var keep = end - part.Segment.Name.Start(route.SegmentSize);
+            if (keep > 0)
+            {
+                parts.Add(part with { Keep = (int)Math.Min(part.Keep, keep) });
+            }
+        }
+        return route with { Parts = parts, End = end, Defect = defect is { Kind: not WalDefectKind.EndOfWal } ? defect : null };
+    }
+
+    async Task<bool> TryCopySpoolAsync(ReceivedSegment segment, Stream destination, CancellationToken cancellationToken)
+    {
+        FileStream file;
+        try
+        {
+            file = new(spool.PathOf(segment.Name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return false;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Errno.From(e, $"reading {spool.PathOf(segment.Name)}");
+        }
+        await using (file)
+        {
+            var buffer = new byte[BufferLength];
+            for (var rest = segment.Length; rest > 0;)
+            {
+                var count = await file.ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, rest)), cancellationToken);
+                if (count == 0)
+                {
+                    break;
+                }
+                await destination.WriteAsync(buffer.AsMemory(0, count), cancellationToken);
+                rest -= count;
+            }
+        }
+        return true;
+    }
+}

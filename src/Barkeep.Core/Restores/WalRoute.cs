@@ -1,0 +1,95 @@
+using Barkeep.Wal;
+
+namespace Barkeep.Restores;
+
+/// <summary>
+/// The WAL that leads from a backup's begin along one history as far as it was received: segment by segment without a gap.
+/// </summary>
+public sealed record WalRoute
+{
+    public required TimelineHistory History { get; init; }
+
+    public required SegmentSize SegmentSize { get; init; }
+
+    /// <summary>In order.</summary>
+    public required IReadOnlyList<WalPart> Parts { get; init; }
+
+    /// <summary>Where the received bytes end; after <see cref="WalReading.TrimAsync"/> the end of the last whole record.</summary>
+    public required Lsn End { get; init; }
+
+    /// <summary>The first segment that is not there.</summary>
+    public required SegmentName Missing { get; init; }
+
+    /// <summary>What is wrong with the bytes after <see cref="End"/>: usually a record of which only the beginning was received.</summary>
+    public WalDefect? Defect { get; init; }
+
+    /// <summary>Chooses the timeline and lists its WAL. The newest timeline that descends from the backup wins: it is what the server became.</summary>
+    /// <param name="wanted">This timeline instead; null for the newest.</param>
+    /// <returns>Null when no known history holds the backup, or not the wanted one.</returns>
+    public static WalRoute? Choose(ReceivedWal received, TimelineId timeline, Lsn begin, Lsn end, TimelineId? wanted)
+    {
+        WalRoute? chosen = null;
+        var histories = received.Histories.ContainsKey(timeline) ? received.Histories.Values : received.Histories.Values.Append(TimelineHistory.Initial(timeline));
+        foreach (var history in histories.OrderBy(static h => h.Timeline))
+        {
+            if ((wanted is { } only && history.Timeline != only) || !history.Contains(timeline, end))
+            {
+                continue;
+            }
+            var route = Follow(received, history, begin);
+            // A timeline whose beginning cannot be reached leads nowhere.
+            if (chosen is null || route.End >= history.Ancestors[^1].End)
+            {
+                chosen = route;
+            }
+        }
+        return chosen;
+    }
+
+    static WalRoute Follow(ReceivedWal received, TimelineHistory history, Lsn begin)
+    {
+        var size = received.SegmentSize;
+        var number = size.NumberOf(begin);
+        var parts = new List<WalPart>();
+        var end = size.StartOf(number);
+        var whole = true;
+        for (; whole && Find(received, history, number) is { } part; number++)
+        {
+            parts.Add(part);
+            end = size.StartOf(number) + part.Keep;
+            whole = part.Keep == size.Bytes;
+        }
+        if (!whole)
+        {
+            number--;
+        }
+        return new() { History = history, SegmentSize = size, Parts = parts, End = end, Missing = SegmentName.Of(history.TimelineAt(size.StartOf(number)), number, size) };
+    }
+
+    // As recovery looks for it (xlogrecovery.c, XLogFileReadAnyTLI): on the newest timeline that had begun by the segment's end.
+    static WalPart? Find(ReceivedWal received, TimelineHistory history, ulong number)
+    {
+        var size = received.SegmentSize;
+        var (start, next) = (size.StartOf(number), size.StartOf(number + 1));
+        var end = next;
+        for (var i = history.Ancestors.Count; i >= 0; i--)
+        {
+            var timeline = i == history.Ancestors.Count ? history.Timeline : history.Ancestors[i].Timeline;
+            if (i < history.Ancestors.Count)
+            {
+                end = Lsn.Min(next, history.Ancestors[i].End);
+            }
+            var begin = i == 0 ? Lsn.Invalid : history.Ancestors[i - 1].End;
+            if (begin >= next || end <= start)
+            {
+                continue;
+            }
+            // Where a timeline has not got beyond its own beginning yet, its parent has as much or more.
+            if (received.TryGet(SegmentName.Of(timeline, number, size), out var segment) && start + segment.Length > begin)
+            {
+                return new(segment, (int)Math.Min(segment.Length, end - start));
+            }
+        }
+        return null;
+    }
+}
