@@ -74,7 +74,7 @@ sealed class LineageReceiver
         {
             return;
         }
-        if (plan.Start.Position > identity.Flushed)
+        if (plan.Start.Position > identity.Flushed && (identity = await connection.IdentifySystemAsync(stop)).Flushed < plan.Start.Position)
         {
             throw new BarkeepException(
                 ErrorKind.WalTimeout,
@@ -186,6 +186,7 @@ sealed class LineageReceiver
             if (segment.Length > 0)
             {
                 await KeepPartialAsync(segment, path, stop);
+                _archiver.NoteReached(segment.Name.Timeline, segment.Name.Start(Size));
             }
             File.Delete(path);
             File.Delete(path + SpoolNames.Suspect);

@@ -24,7 +24,7 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
     /// <summary>What stops this work until the stream has been planned anew: damage, or other bytes in the repository. Called with the reason.</summary>
     public event Action<BarkeepException>? Failed;
 
-    /// <summary>Where the complete segments in the repository end, by timeline.</summary>
+    /// <summary>How far the repository reaches, by timeline: the end of its last complete segment, or the start of a later partial one.</summary>
     public IReadOnlyDictionary<TimelineId, Lsn> Ends
     {
         get
@@ -62,7 +62,11 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
     {
         foreach (var segment in await lineage.Wal.ListSegmentsAsync(cancellationToken))
         {
-            if (!segment.IsPartial)
+            if (segment.IsPartial)
+            {
+                NoteReached(segment.Name.Timeline, segment.Name.Start(spool.SegmentSize));
+            }
+            else
             {
                 NoteEnd(segment.Name);
             }
@@ -194,16 +198,21 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
             again ? "it is damaged on the server too: a gap is recorded, take a new backup" : "it is received again");
     }
 
-    void NoteEnd(SegmentName name)
+    /// <summary>Takes note that up to here nothing more will come.</summary>
+    public void NoteReached(TimelineId timeline, Lsn end)
     {
-        var end = name.End(spool.SegmentSize);
         lock (_lock)
         {
-            if (_ends.GetValueOrDefault(name.Timeline) < end)
+            if (_ends.GetValueOrDefault(timeline) < end)
             {
-                _ends[name.Timeline] = end;
+                _ends[timeline] = end;
             }
         }
-        state.Archived(end);
+    }
+
+    void NoteEnd(SegmentName name)
+    {
+        NoteReached(name.Timeline, name.End(spool.SegmentSize));
+        state.Archived(name.End(spool.SegmentSize));
     }
 }

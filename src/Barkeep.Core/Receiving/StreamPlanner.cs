@@ -7,7 +7,7 @@ namespace Barkeep.Receiving;
 /// Decides where to stream from: after the newest WAL that is held of the history the server is on. Where the server has
 /// branched off before the end of what is held, the new timeline is followed from the fork on, and the old one is kept.
 /// </summary>
-/// <param name="archivedEnds">Where the complete segments in the repository end, by timeline.</param>
+/// <param name="archivedEnds">How far the repository reaches, by timeline.</param>
 /// <param name="reachedEnds">Where timelines have been received to their end, as the server said.</param>
 sealed class StreamPlanner(
     WalArchive archive, SegmentSize size, IReadOnlyDictionary<TimelineId, Lsn> archivedEnds, IReadOnlyDictionary<TimelineId, Lsn> reachedEnds)
@@ -69,11 +69,11 @@ sealed class StreamPlanner(
         var files = spooled.Where(s => s.Name.Timeline == timeline).ToDictionary(s => s.Name);
         if (!archivedEnds.TryGetValue(timeline, out var position))
         {
-            if (files.Count == 0)
+            if (files.Count == 0 && gaps.All(g => g.Timeline != timeline))
             {
                 return null;
             }
-            position = files.Keys.Min().Start(size);
+            position = files.Count > 0 ? files.Keys.Min().Start(size) : gaps.Where(g => g.Timeline == timeline).Max(g => g.From).AlignDown(size.Bytes);
         }
         var afterGap = false;
         // Over complete segments and known gaps to the first segment that must come.

@@ -25,7 +25,14 @@ public sealed class WalSpool(string directory, SegmentSize segmentSize)
             {
                 if (SegmentName.TryParse(file.Name, out var name) && name.IsValidFor(SegmentSize))
                 {
-                    found.Add((name, file.Length));
+                    try
+                    {
+                        found.Add((name, file.Length));
+                    }
+                    catch (FileNotFoundException)
+                    {
+                        // It has just gone into the repository.
+                    }
                 }
             }
         }
