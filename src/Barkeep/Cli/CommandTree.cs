@@ -10,8 +10,9 @@ static class CommandTree
     public static Command For(string programName) => programName switch
     {
         ProgramName.SetupBarman => Alone(new SetupCommand(ProgramName.SetupBarman)),
+        ProgramName.RestoreLast => Alone(new RestoreLastCommand()),
         ProgramName.Barman => Root(BarmansCommands()),
-        _ => Root([.. BarmansCommands(), new SetupCommand("setup"), new ServeCommand()]),
+        _ => Root([.. BarmansCommands(), new RestoreLastCommand(), new SetupCommand("setup"), new ServeCommand()]),
     };
 
     static IEnumerable<Command> BarmansCommands() =>
@@ -27,6 +28,8 @@ static class CommandTree
         new ListServersCommand(),
         new ReceiveWalCommand(),
         new ReplicationStatusCommand(),
+        new RestoreCommand(),
+        new ShowBackupCommand(),
         new ShowServersCommand(),
         new StatusCommand(),
         new SwitchWalCommand(),

@@ -1,0 +1,42 @@
+using System.CommandLine;
+using Barkeep.Cli.Shared;
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Restores;
+
+namespace Barkeep.Cli;
+
+/// <summary><c>restore-last</c>: the newest usable backup and all WAL received since, into the restore directory.</summary>
+sealed class RestoreLastCommand : SessionCommand
+{
+    readonly Argument<string?> _server = new("SERVER") { Description = "which server, when several are configured", Arity = ArgumentArity.ZeroOrOne };
+    readonly RestoreOptionGroup _options = new();
+
+    public RestoreLastCommand()
+        : base(ProgramName.RestoreLast, "Restore the newest usable backup and all WAL received since into BARKEEP_RESTORE.")
+    {
+        Add(_server);
+        _options.AddTo(this);
+    }
+
+    public override async Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
+    {
+        await RestoreReport.RunAsync(session, new RestoreOptions
+        {
+            Locations = session.Locations,
+            Server = parse.GetValue(_server) is { } name ? session.Read(name).Name : Only(session),
+            Target = session.Locations.Restore,
+            Tablespaces = _options.Tablespaces(parse),
+            Owner = _options.Owner(parse),
+            Jobs = _options.Jobs(parse),
+        }, cancellationToken);
+        return 0;
+    }
+
+    static ServerName Only(Session session) => session.Config.ListServers() switch
+    {
+        [var server] => server,
+        [] => throw new BarkeepException(ErrorKind.Configuration, $"no server is configured in {session.Locations.ConfigDirectory}", "put its file there, such as montagu.json"),
+        var several => throw new BarkeepException(ErrorKind.Usage, "several servers are configured", $"say which: restore-last {string.Join(" | ", several)}"),
+    };
+}

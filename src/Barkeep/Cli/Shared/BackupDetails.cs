@@ -1,0 +1,267 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Repo;
+using Barkeep.Wal;
+
+namespace Barkeep.Cli.Shared;
+
+/// <summary>One backup in full: sections of labelled values for people, and the same as JSON.</summary>
+/// <param name="previous">The backup before it; null for the oldest.</param>
+/// <param name="next">The backup after it; null for the newest.</param>
+sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup? previous, ServerBackup? next)
+{
+    const int ShownPages = 20;
+
+    readonly BackupInfo? _info = backup.Info;
+
+    public IEnumerable<string> Lines()
+    {
+        yield return $"Backup {backup.Id}:";
+        foreach (var (label, value) in Head())
+        {
+            yield return $"  {label,-23}: {value}";
+        }
+        foreach (var (title, rows) in Sections())
+        {
+            yield return "";
+            yield return $"  {title}:";
+            foreach (var (label, value) in rows)
+            {
+                yield return $"    {label,-21}: {value}";
+            }
+        }
+        yield return "";
+    }
+
+    IEnumerable<(string Label, string Value)> Head()
+    {
+        if (_info?.Name is { Length: > 0 } name)
+        {
+            yield return ("Backup Name", name);
+        }
+        yield return ("Server Name", server.ToString());
+        yield return ("System Id", backup.Lineage.Identity.SystemId.ToString(CultureInfo.InvariantCulture));
+        yield return ("Status", backup.Status);
+        if (_info is not null)
+        {
+            yield return ("PostgreSQL Version", _info.ServerVersion.ToString(CultureInfo.InvariantCulture));
+            yield return ("PGDATA directory", _info.DataDirectory);
+            yield return ("Estimated Cluster Size", new ByteSize(_info.ClusterSize).ToString());
+        }
+        else if (backup.Status == "FAILED")
+        {
+            yield return ("Error", backup.Record.Failure ?? "interrupted: the process that took it ended without a word");
+        }
+        else if (backup.Record.Failure is { } failure)
+        {
+            yield return ("Error", failure);
+        }
+    }
+
+    IEnumerable<(string Title, IEnumerable<(string Label, string Value)> Rows)> Sections()
+    {
+        if (_info is null)
+        {
+            yield break;
+        }
+        yield return ("Server information", [("Checksums", _info.DataChecksums ? "on" : "off")]);
+        if (_info.Tablespaces.Count > 0)
+        {
+            yield return ("Tablespaces", _info.Tablespaces.Select(static t => (t.Name, $"{t.Location} (oid: {t.Oid})")));
+        }
+        yield return ("Base backup information", Base(_info));
+        yield return ("WAL information", Wal(_info));
+        if (_info.DamagedPageCount > 0)
+        {
+            yield return ("Damaged pages", Damage(_info));
+        }
+        yield return ("Catalog information",
+        [
+            ("Retention Policy", "not enforced"),
+            ("Previous Backup", previous?.Id.ToString() ?? "- (this is the oldest base backup)"),
+            ("Next Backup", next?.Id.ToString() ?? "- (this is the latest base backup)"),
+        ]);
+    }
+
+    IEnumerable<(string Label, string Value)> Base(BackupInfo info)
+    {
+        var size = new SegmentSize(info.SegmentSize);
+        yield return ("Backup Method", "postgres");
+        yield return ("Backup Type", "full");
+        yield return ("Backup Size", $"{new ByteSize(info.ClusterSize)} ({backup.Size} with WALs)");
+        yield return ("WAL Size", new ByteSize(backup.OwnWal.Bytes).ToString());
+        yield return ("Stored Size", new ByteSize(info.StoredBytes).ToString());
+        yield return ("Resources saved", Saved(info));
+        yield return ("Read Size", new ByteSize(info.ReadBytes).ToString());
+        yield return ("Number of files", info.FileCount.ToString(CultureInfo.InvariantCulture));
+        yield return ("Timeline", info.Timeline.ToString(CultureInfo.InvariantCulture));
+        yield return ("Begin WAL", Begin(info).ToString());
+        yield return ("End WAL", End(info).ToString());
+        yield return ("Number of WALs", Segments(info).ToString(CultureInfo.InvariantCulture));
+        yield return ("Begin time", Time(info.BeginTime));
+        yield return ("End time", Time(info.EndTime));
+        yield return ("Copy time", BackupReport.Duration(TimeSpan.FromSeconds(info.CopySeconds)));
+        yield return ("Estimated throughput", $"{new ByteSize(Throughput(info))}/s ({info.Jobs} jobs)");
+        yield return ("Begin Offset", size.OffsetOf(info.BeginLsn).ToString(CultureInfo.InvariantCulture));
+        yield return ("End Offset", size.OffsetOf(info.EndLsn).ToString(CultureInfo.InvariantCulture));
+        yield return ("Begin LSN", info.BeginLsn.ToString());
+        yield return ("End LSN", info.EndLsn.ToString());
+        yield return ("Taken by", info.Program);
+        foreach (var file in info.UnreadConfigFiles)
+        {
+            yield return ("Not in the backup", file);
+        }
+    }
+
+    IEnumerable<(string Label, string Value)> Wal(BackupInfo info)
+    {
+        yield return ("Number of files", backup.LaterWal.Files.ToString(CultureInfo.InvariantCulture));
+        yield return ("Disk usage", new ByteSize(backup.LaterWal.Bytes).ToString());
+        if (WalRate(info) is { } rate)
+        {
+            yield return ("WAL rate", string.Create(CultureInfo.InvariantCulture, $"{rate * 3600:0.00}/hour"));
+        }
+        if (WalRatio(info) is { } ratio)
+        {
+            yield return ("Compression ratio", string.Create(CultureInfo.InvariantCulture, $"{ratio:0.0%}"));
+        }
+        yield return ("Last available", backup.LastSegment?.ToString() ?? "None");
+    }
+
+    static IEnumerable<(string Label, string Value)> Damage(BackupInfo info)
+    {
+        foreach (var page in info.DamagedPages.Take(ShownPages))
+        {
+            yield return (page.Relation ?? page.File, string.Create(CultureInfo.InvariantCulture, $"block {page.Block} ({page.File})"));
+        }
+        if (info.DamagedPageCount > Math.Min(ShownPages, info.DamagedPages.Count))
+        {
+            yield return ("in all", info.DamagedPageCount.ToString(CultureInfo.InvariantCulture));
+        }
+    }
+
+    public JsonObject ToJson()
+    {
+        var json = new JsonObject
+        {
+            ["backup_id"] = backup.Id.ToString(),
+            ["backup_type"] = "full",
+            ["server_name"] = server.ToString(),
+            ["status"] = backup.Status,
+            ["system_id"] = backup.Lineage.Identity.SystemId.ToString(CultureInfo.InvariantCulture),
+        };
+        if (backup.Record.Failure is { } failure)
+        {
+            json["error"] = failure;
+        }
+        if (_info is null)
+        {
+            return json;
+        }
+        if (_info.Name is { Length: > 0 } name)
+        {
+            json["backup_name"] = name;
+        }
+        json["postgresql_version"] = _info.ServerVersion;
+        json["pgdata_directory"] = _info.DataDirectory;
+        json["cluster_size"] = new ByteSize(_info.ClusterSize).ToString();
+        json["cluster_size_bytes"] = _info.ClusterSize;
+        json["server_information"] = new JsonObject { ["data_checksums"] = _info.DataChecksums ? "on" : "off" };
+        json["tablespaces"] = new JsonArray([.. _info.Tablespaces.Select(static t => (JsonNode)new JsonObject { ["name"] = t.Name, ["location"] = t.Location, ["oid"] = t.Oid })]);
+        json["base_backup_information"] = BaseJson(_info);
+        json["wal_information"] = WalJson(_info);
+        json["damaged_pages"] = new JsonArray([.. _info.DamagedPages.Select(static p => (JsonNode)new JsonObject { ["file"] = p.File, ["block"] = p.Block, ["relation"] = p.Relation })]);
+        json["catalog_information"] = new JsonObject
+        {
+            ["retention_policy"] = "not enforced",
+            ["previous_backup"] = previous?.Id.ToString() ?? "- (this is the oldest base backup)",
+            ["next_backup"] = next?.Id.ToString() ?? "- (this is the latest base backup)",
+        };
+        return json;
+    }
+
+    JsonObject BaseJson(BackupInfo info)
+    {
+        var size = new SegmentSize(info.SegmentSize);
+        return new()
+        {
+            ["backup_method"] = "postgres",
+            ["backup_size"] = new ByteSize(info.ClusterSize).ToString(),
+            ["backup_size_bytes"] = info.ClusterSize,
+            ["backup_size_with_wals"] = backup.Size.ToString(),
+            ["backup_size_with_wals_bytes"] = backup.Size.Bytes,
+            ["stored_size"] = new ByteSize(info.StoredBytes).ToString(),
+            ["stored_size_bytes"] = info.StoredBytes,
+            ["read_size_bytes"] = info.ReadBytes,
+            ["number_of_files"] = info.FileCount,
+            ["timeline"] = info.Timeline,
+            ["begin_wal"] = Begin(info).ToString(),
+            ["end_wal"] = End(info).ToString(),
+            ["begin_time"] = Time(info.BeginTime),
+            ["begin_time_timestamp"] = Timestamp(info.BeginTime),
+            ["end_time"] = Time(info.EndTime),
+            ["end_time_timestamp"] = Timestamp(info.EndTime),
+            ["copy_time"] = BackupReport.Duration(TimeSpan.FromSeconds(info.CopySeconds)),
+            ["copy_time_seconds"] = info.CopySeconds,
+            ["throughput"] = $"{new ByteSize(Throughput(info))}/s",
+            ["throughput_bytes"] = Throughput(info),
+            ["number_of_workers"] = info.Jobs,
+            ["begin_offset"] = size.OffsetOf(info.BeginLsn),
+            ["end_offset"] = size.OffsetOf(info.EndLsn),
+            ["begin_lsn"] = info.BeginLsn.ToString(),
+            ["end_lsn"] = info.EndLsn.ToString(),
+        };
+    }
+
+    JsonObject WalJson(BackupInfo info)
+    {
+        var json = new JsonObject
+        {
+            ["no_of_files"] = backup.LaterWal.Files,
+            ["disk_usage"] = new ByteSize(backup.LaterWal.Bytes).ToString(),
+            ["disk_usage_bytes"] = backup.LaterWal.Bytes,
+            ["last_available"] = backup.LastSegment?.ToString(),
+        };
+        if (WalRate(info) is { } rate)
+        {
+            json["wal_rate"] = string.Create(CultureInfo.InvariantCulture, $"{rate * 3600:0.00}/hour");
+            json["wal_rate_per_second"] = rate;
+        }
+        if (WalRatio(info) is { } ratio)
+        {
+            json["compression_ratio"] = ratio;
+        }
+        return json;
+    }
+
+    static SegmentName Begin(BackupInfo info) => SegmentName.Containing(new(info.Timeline), info.BeginLsn, new(info.SegmentSize));
+
+    static SegmentName End(BackupInfo info) => SegmentName.Containing(new(info.Timeline), new(info.EndLsn.Value - 1), new(info.SegmentSize));
+
+    static long Segments(BackupInfo info)
+    {
+        var size = new SegmentSize(info.SegmentSize);
+        return (long)(End(info).Number(size) - Begin(info).Number(size)) + 1;
+    }
+
+    static long Throughput(BackupInfo info) => info.CopySeconds > 0 ? (long)(info.ClusterSize / info.CopySeconds) : 0;
+
+    static string Saved(BackupInfo info)
+    {
+        var saved = info.ClusterSize - info.StoredBytes;
+        return string.Create(CultureInfo.InvariantCulture, $"{new ByteSize(saved)} ({(info.ClusterSize == 0 ? 0 : (double)saved / info.ClusterSize):0.00%})");
+    }
+
+    // Segments a second since the backup's end; until the next backup, or until now.
+    double? WalRate(BackupInfo info) =>
+        next?.Info is { } later && (later.BeginTime - info.EndTime).TotalSeconds is > 0 and var seconds ? backup.LaterWal.Files / seconds : null;
+
+    double? WalRatio(BackupInfo info) =>
+        backup.LaterWal.Files > 0 ? 1 - ((double)backup.LaterWal.Bytes / ((long)backup.LaterWal.Files * info.SegmentSize)) : null;
+
+    static string Time(DateTimeOffset time) => time.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss.ffffffzzz", CultureInfo.InvariantCulture);
+
+    static string Timestamp(DateTimeOffset time) => time.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+}

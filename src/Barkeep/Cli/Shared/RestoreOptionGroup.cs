@@ -1,0 +1,46 @@
+using System.CommandLine;
+using Barkeep.Common;
+
+namespace Barkeep.Cli.Shared;
+
+/// <summary>The options of all commands that restore.</summary>
+sealed class RestoreOptionGroup
+{
+    readonly Option<string[]> _tablespaces = new("--tablespace") { Description = "NAME:DIRECTORY, for a tablespace that is not to go inside the target" };
+    readonly Option<int?> _jobs = new("--jobs", "-j") { Description = "threads that decode and write" };
+    readonly Option<string> _owner = new("--owner") { Description = "user or user:group that the files shall belong to" };
+
+    public void AddTo(Command command)
+    {
+        command.Add(_tablespaces);
+        command.Add(_jobs);
+        command.Add(_owner);
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(_jobs) is < 1 or > 64)
+            {
+                result.AddError("--jobs takes a number from 1 to 64");
+            }
+        });
+    }
+
+    public int? Jobs(ParseResult parse) => parse.GetValue(_jobs);
+
+    public string? Owner(ParseResult parse) => parse.GetValue(_owner);
+
+    /// <exception cref="BarkeepException">Usage.</exception>
+    public IReadOnlyDictionary<string, string> Tablespaces(ParseResult parse)
+    {
+        var places = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var text in parse.GetValue(_tablespaces) ?? [])
+        {
+            var colon = text.IndexOf(':', StringComparison.Ordinal);
+            if (colon < 1 || colon == text.Length - 1)
+            {
+                throw new BarkeepException(ErrorKind.Usage, $"--tablespace {text} is not NAME:DIRECTORY");
+            }
+            places[text[..colon]] = Path.GetFullPath(text[(colon + 1)..]);
+        }
+        return places;
+    }
+}

@@ -1,0 +1,106 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Barkeep.Common;
+using Barkeep.Restores;
+
+namespace Barkeep.Cli.Shared;
+
+/// <summary>Restores, and says how it goes: lines, and on a terminal a bar.</summary>
+sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
+{
+    static readonly TimeSpan LinePace = TimeSpan.FromSeconds(30);
+
+    readonly Session _session;
+    readonly Lock _lock = new();
+    string? _step;
+    CopyBar? _bar;
+    long _lastLine;
+
+    RestoreReport(Session session) => _session = session;
+
+    public static async Task RunAsync(Session session, RestoreOptions options, CancellationToken cancellationToken)
+    {
+        var start = session.Time.GetLocalNow();
+        session.Output.Info($"Starting local restore for server {options.Server} using {(options.Backup is { } id ? $"backup {id}" : "its newest usable backup")}");
+        session.Output.Info($"Destination directory: {options.Target}");
+        using var report = new RestoreReport(session);
+        var result = await RestoreJob.RunAsync(options, report, cancellationToken);
+        report.Finish(result, start);
+    }
+
+    /// <inheritdoc/>
+    public void Report(RestoreProgress value)
+    {
+        lock (_lock)
+        {
+            if (value.Step != _step)
+            {
+                _step = value.Step;
+                _lastLine = _session.Time.GetTimestamp();
+                Dispose();
+                _session.Output.Info(value.Step switch
+                {
+                    "WAL" => "Copying required WAL segments.",
+                    "data files" => "Copying the base backup.",
+                    "flushing" => "Flushing to disk.",
+                    _ => value.Step,
+                });
+                _bar = _session.Output.IsTerminal ? new CopyBar("Restoring") : null;
+            }
+            _bar?.Update(value.DoneBytes, value.TotalBytes, value.BytesPerSecond);
+            if (_bar is null && value.TotalBytes > 0 && _session.Time.GetElapsedTime(_lastLine) >= LinePace)
+            {
+                _lastLine = _session.Time.GetTimestamp();
+                _session.Output.Info(string.Create(CultureInfo.InvariantCulture, $"Restored {new ByteSize(value.DoneBytes)} of {new ByteSize(value.TotalBytes)} ({100.0 * value.DoneBytes / value.TotalBytes:0} %, {new ByteSize((long)value.BytesPerSecond)}/s)"));
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _bar?.Dispose();
+        _bar = null;
+    }
+
+    void Finish(RestoreResult result, DateTimeOffset start)
+    {
+        Dispose();
+        var output = _session.Output;
+        foreach (var placement in result.Plan.Tablespaces)
+        {
+            var directory = placement.IsInside ? Path.Combine(result.Plan.Target, placement.Directory) : placement.Directory;
+            output.Info($"\t{placement.Tablespace.Oid}, {placement.Tablespace.Name}, {directory}");
+        }
+        if (result.Disarmed.Count > 0)
+        {
+            output.Info("IMPORTANT: these settings have been modified to prevent data losses:");
+            foreach (var setting in result.Disarmed)
+            {
+                output.Info($"\t{setting.Where}: {setting.Name} {(setting.NewValue is { } value ? $"= {value}" : "is left out")}");
+            }
+        }
+        foreach (var warning in result.Warnings)
+        {
+            output.Warning(warning);
+        }
+        output.Info($"Restored backup {result.Plan.Backup} with WAL up to {result.ReachedLsn} on timeline {result.Timeline.Value}: {new ByteSize(result.Bytes)} in {result.FileCount} files");
+        output.Info(string.Create(CultureInfo.InvariantCulture, $"Restore operation completed (start time: {start:yyyy-MM-dd HH:mm:ss.ffffffzzz}, elapsed time: {BackupReport.Duration(result.Elapsed)})"));
+        output.Info("Your PostgreSQL server has been successfully prepared for recovery!");
+        AddJson(output, result, start);
+    }
+
+    static void AddJson(Output output, RestoreResult result, DateTimeOffset start)
+    {
+        output.Result("changes", new JsonArray([.. result.Disarmed.Select(static s => (JsonNode)$"{s.Where}: {s.Name} = {s.NewValue}")]));
+        output.Result("changes_count", result.Disarmed.Count);
+        output.Result("warnings", new JsonArray([.. result.Warnings.Select(static w => (JsonNode)w)]));
+        output.Result("warnings_count", result.Warnings.Count);
+        output.Result("missing_files", new JsonArray([.. result.Plan.Info.UnreadConfigFiles.Select(static f => (JsonNode)f)]));
+        output.Result("backup_id", result.Plan.Backup.ToString());
+        output.Result("reached_lsn", result.ReachedLsn.ToString());
+        output.Result("recovery_start_time", start.ToString("yyyy-MM-dd HH:mm:ss.ffffffzzz", CultureInfo.InvariantCulture));
+        output.Result("recovery_start_time_timestamp", start.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture));
+        output.Result("recovery_elapsed_time", BackupReport.Duration(result.Elapsed));
+        output.Result("recovery_elapsed_time_seconds", result.Elapsed.TotalSeconds);
+    }
+}

@@ -1,0 +1,35 @@
+using System.CommandLine;
+using Barkeep.Cli.Shared;
+
+namespace Barkeep.Cli;
+
+/// <summary><c>show-backup</c>: all that is known of one backup.</summary>
+sealed class ShowBackupCommand : SessionCommand
+{
+    readonly Argument<string> _server = CommonArguments.Server();
+    readonly Argument<string> _backup = CommonArguments.Backup();
+
+    public ShowBackupCommand()
+        : base("show-backup", "Show all that is known of a backup.")
+    {
+        Aliases.Add("show-backups");
+        Add(_server);
+        Add(_backup);
+    }
+
+    public override async Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
+    {
+        var server = session.Read(parse.GetValue(_server)!).Name;
+        var backups = await ServerBackups.ReadAsync(session, server, withWal: true, cancellationToken);
+        var backup = backups.Find(server, parse.GetValue(_backup)!);
+        var usable = backups.OldestFirst.Where(b => b.IsUsable || b == backup).ToList();
+        var place = usable.IndexOf(backup);
+        var details = new BackupDetails(server, backup, usable.ElementAtOrDefault(place - 1), usable.ElementAtOrDefault(place + 1));
+        foreach (var line in details.Lines())
+        {
+            session.Output.Line(line);
+        }
+        session.Output.Result(server, details.ToJson());
+        return 0;
+    }
+}
