@@ -8,10 +8,12 @@ namespace Barkeep.Setup;
 /// The part of a setup that concerns the server: is it one that can be backed up, may the roles do what they must, is there a slot.
 /// Each method throws at the first thing that is wrong and says what to do about it.
 /// </summary>
-public sealed class RemoteSetup(ServerConfig config)
+public sealed class RemoteSetup(ServerConfig config, TimeProvider time)
 {
     /// <summary>How long a WAL sender may linger whose client has just gone.</summary>
     static readonly TimeSpan SlotPatience = TimeSpan.FromSeconds(10);
+
+    static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
 
     /// <summary>Connects as both roles and looks at everything that a backup needs.</summary>
     /// <returns>What the server is.</returns>
@@ -54,14 +56,14 @@ public sealed class RemoteSetup(ServerConfig config)
     {
         await using var session = await SqlSession.OpenAsync(config, "setup", cancellationToken);
         var slots = await ReplicationSlot.ListAsync(session, cancellationToken);
-        for (var deadline = DateTime.UtcNow + SlotPatience; !isOurs && Ours(slots) is { IsActive: true } busy;)
+        for (var start = time.GetTimestamp(); !isOurs && Ours(slots) is { IsActive: true } busy;)
         {
-            if (DateTime.UtcNow > deadline)
+            if (time.GetElapsedTime(start) > SlotPatience)
             {
                 throw new BarkeepException(ErrorKind.SlotInUse, $"server {config.Name}: replication slot {busy.Name} is used by {busy.Client ?? "another client"}",
                     "end that client, or choose another slot_name: two receivers on one slot lose each other's WAL");
             }
-            await Task.Delay(TimeSpan.FromMilliseconds(200), cancellationToken);
+            await Task.Delay(Pause, time, cancellationToken);
             slots = await ReplicationSlot.ListAsync(session, cancellationToken);
         }
         if (Ours(slots) is { IsPhysical: false } logical)

@@ -72,7 +72,7 @@ sealed class SetupCommand : SessionCommand
 
         // Nothing is written before the server has proved that it can be backed up.
         var config = session.Config.Read(server);
-        var report = await new RemoteSetup(config).CheckAsync(cancellationToken);
+        var report = await new RemoteSetup(config, session.Time).CheckAsync(cancellationToken);
         Describe(session, config, report);
         var local = new LocalSetup(session.Config, server, session.Time);
         await local.CheckIdentityAsync(report.Identity, acceptNew, cancellationToken);
@@ -81,7 +81,7 @@ sealed class SetupCommand : SessionCommand
         local.MakeInstallation();
         config = session.Config.Read(server);
         var duty = new ReceiverDuty(session, server);
-        var slot = await new RemoteSetup(config).EnsureSlotAsync(duty.IsRunning, cancellationToken);
+        var slot = await new RemoteSetup(config, session.Time).EnsureSlotAsync(duty.IsRunning, cancellationToken);
         Describe(session, config, slot);
 
         // From here on the server is set up.

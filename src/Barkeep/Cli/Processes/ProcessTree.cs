@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Barkeep.Cli.Processes;
@@ -31,14 +32,14 @@ static class ProcessTree
     /// <summary>Asks all children to end, waits for them, and kills those that stay.</summary>
     public static async Task EndChildrenAsync(TimeSpan within)
     {
-        var deadline = DateTime.UtcNow + within;
+        var start = Stopwatch.GetTimestamp();
         foreach (var child in Children())
         {
             Ask(child);
         }
         while (Children().Count > 0)
         {
-            if (DateTime.UtcNow > deadline)
+            if (Stopwatch.GetElapsedTime(start) > within)
             {
                 Children().ForEach(static c => _ = NativeMethods.Kill(c, Kill));
             }

@@ -29,7 +29,7 @@ sealed class ReceiverDuty(Session session, ServerName server)
         var log = session.Locations.ReceiverLog(server);
         if (new FileInfo(log) is { Exists: true, Length: > LongLog })
         {
-            File.Move(log, $"{log}.1", overwrite: true);
+            Durable.Supersede(log, $"{log}.1");
         }
         return OwnProgram.StartDetached(log, "receive-wal", server.ToString());
     }
