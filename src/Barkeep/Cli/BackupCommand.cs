@@ -9,13 +9,13 @@ namespace Barkeep.Cli;
 sealed class BackupCommand : SessionCommand
 {
     readonly Argument<string[]> _servers = CommonArguments.Servers();
-    readonly Option<int?> _jobs = new("--jobs", "-j") { Description = "connections that read at the same time" };
-    readonly Option<int?> _bandwidth = new("--bwlimit") { Description = "kilobytes a second; 0 is no limit" };
+    readonly Option<int?> _jobs = NumberOption.Between(1, 64, "connections that read at the same time", "--jobs", "-j");
+    readonly Option<int?> _bandwidth = NumberOption.Between(0, int.MaxValue, "kilobytes a second; 0 is no limit", "--bwlimit");
     readonly Option<string> _name = new("--name") { Description = "a name for people" };
     readonly Option<bool> _immediate = new("--immediate-checkpoint") { Description = "a checkpoint at once; the default" };
     readonly Option<bool> _spread = new("--no-immediate-checkpoint") { Description = "wait for a checkpoint that spares the server" };
     readonly Option<bool> _wait = new("--wait", "-w") { Description = "fail unless the WAL that the backup needs arrives" };
-    readonly Option<int?> _waitTimeout = new("--wait-timeout") { Description = "seconds to wait for that WAL" };
+    readonly Option<int?> _waitTimeout = NumberOption.Between(0, int.MaxValue, "seconds to wait for that WAL", "--wait-timeout");
     readonly IgnoredOptions _ignored = new(
         "--incremental", "--reuse-backup", "--retry-times", "--retry-sleep", "--no-retry!", "--jobs-start-batch-period", "--jobs-start-batch-size",
         "--keepalive-interval", "--manifest!", "--no-manifest!", "--check-timeout", "--cloud-staging-directory", "--cloud-staging-max-size");
@@ -29,17 +29,6 @@ sealed class BackupCommand : SessionCommand
             Add(option);
         }
         _ignored.AddTo(this);
-        Validators.Add(result =>
-        {
-            if (result.GetValue(_jobs) is < 1 or > 64)
-            {
-                result.AddError("--jobs takes a number from 1 to 64");
-            }
-            if (result.GetValue(_bandwidth) is < 0 || result.GetValue(_waitTimeout) is < 0)
-            {
-                result.AddError("--bwlimit and --wait-timeout take no negative number");
-            }
-        });
     }
 
     public override Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)

@@ -23,6 +23,7 @@ sealed class ListBackupsCommand : SessionCommand
         var minimal = parse.GetValue(_minimal);
         return session.ForEachAsync(session.Select(parse.GetValue(_servers)!), async server =>
         {
+            _ = session.Config.Read(server);
             var catalog = await ServerBackups.ReadAsync(session, server, withWal: !minimal, cancellationToken);
             var rows = new JsonArray();
             foreach (var backup in catalog.NewestFirst)

@@ -46,7 +46,7 @@ sealed class RestoreCommand : SessionCommand
             throw new BarkeepException(ErrorKind.Usage, $"{option} is not here yet", "a restore goes to the end of the received WAL, and is made on this machine");
         }
         _ignored.Warn(session, parse);
-        var server = session.Read(parse.GetValue(_server)!).Name;
+        var server = session.FindForRestore(parse.GetValue(_server)!);
         var word = parse.GetValue(_backup)!;
         // Which of the newest ones can be used is the restore's to find out.
         var backup = word is "latest" or "last" or "auto" or "latest-full" or "last-full"

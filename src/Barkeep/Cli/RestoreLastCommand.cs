@@ -24,7 +24,7 @@ sealed class RestoreLastCommand : SessionCommand
         await RestoreReport.RunAsync(session, new RestoreOptions
         {
             Locations = session.Locations,
-            Server = parse.GetValue(_server) is { } name ? session.Read(name).Name : Only(session),
+            Server = parse.GetValue(_server) is { } name ? session.FindForRestore(name) : Only(session),
             Target = session.Locations.Restore,
             Tablespaces = _options.Tablespaces(parse),
             Owner = _options.Owner(parse),

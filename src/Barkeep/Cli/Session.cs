@@ -59,11 +59,20 @@ sealed class Session
     public static BarkeepException NotSetUp(ServerName server) =>
         new(ErrorKind.NotSetUp, $"server {server} has not been set up", "run setup-barman");
 
-    /// <summary>A server's repository; the server must be configured, not more.</summary>
-    public async Task<Repository> OpenRepositoryAsync(ServerName server, CancellationToken cancellationToken)
+    /// <summary>A server's repository.</summary>
+    public Task<Repository> OpenRepositoryAsync(ServerName server, CancellationToken cancellationToken) =>
+        Repository.OpenAsync(Locations.RepositoryDirectory(server), cancellationToken);
+
+    /// <summary>A server to restore, by the name on the command line. Only its repository counts: a broken or lost configuration is no obstacle.</summary>
+    /// <exception cref="BarkeepException">UnknownServer when it has neither a repository nor a configuration.</exception>
+    public ServerName FindForRestore(string name)
     {
-        _ = Config.Read(server);
-        return await Repository.OpenAsync(Locations.RepositoryDirectory(server), cancellationToken);
+        if (ServerName.TryParse(name, out var server) && Directory.Exists(Locations.RepositoryDirectory(server)))
+        {
+            return server;
+        }
+        server = Find(name);
+        return File.Exists(Locations.ConfigFile(server)) ? server : throw Unknown(name);
     }
 
     /// <summary>The present cluster of a server that has been set up.</summary>
@@ -93,14 +102,12 @@ sealed class Session
         return code;
     }
 
-    ServerName Find(string name)
+    ServerName Find(string name) => ServerName.TryParse(name, out var server) ? server : throw Unknown(name);
+
+    BarkeepException Unknown(string name)
     {
-        if (!ServerName.TryParse(name, out var server))
-        {
-            var known = Config.ListServers();
-            throw new BarkeepException(ErrorKind.UnknownServer, $"unknown server '{name}'", $"configured in {Locations.ConfigDirectory}: {(known.Count == 0 ? "none" : string.Join(", ", known))}");
-        }
-        return server;
+        var known = Config.ListServers();
+        return new(ErrorKind.UnknownServer, $"unknown server '{name}'", $"configured in {Locations.ConfigDirectory}: {(known.Count == 0 ? "none" : string.Join(", ", known))}");
     }
 
     static LogLevel LevelOf(ParseResult parse) => parse.GetValue(GlobalOptions.Debug) ? LogLevel.Debug : parse.GetValue(GlobalOptions.LogLevel)?.ToUpperInvariant() switch

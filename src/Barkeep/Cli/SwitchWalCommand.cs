@@ -17,7 +17,7 @@ sealed class SwitchWalCommand : SessionCommand
     readonly Argument<string[]> _servers = CommonArguments.Servers();
     readonly Option<bool> _force = new("--force") { Description = "have the server make a checkpoint first, so that there is something to close" };
     readonly Option<bool> _archive = new("--archive") { Description = "wait until the segment is in the repository" };
-    readonly Option<int> _timeout = new("--archive-timeout") { Description = "seconds to wait", DefaultValueFactory = static _ => 30 };
+    readonly Option<int?> _timeout = NumberOption.Between(0, int.MaxValue, "seconds to wait; 30 unless said", "--archive-timeout");
 
     public SwitchWalCommand()
         : base("switch-wal", "Have servers close their present WAL segment.")
@@ -37,7 +37,7 @@ sealed class SwitchWalCommand : SessionCommand
             var closed = await SwitchAsync(session, config, lineage, parse.GetValue(_force), cancellationToken);
             if (closed is { } name && parse.GetValue(_archive))
             {
-                await WaitAsync(session, server, lineage, name, TimeSpan.FromSeconds(parse.GetValue(_timeout)), cancellationToken);
+                await WaitAsync(session, server, lineage, name, TimeSpan.FromSeconds(parse.GetValue(_timeout) ?? 30), cancellationToken);
             }
             return 0;
         });

@@ -11,6 +11,7 @@ public sealed class BarkeepProcess : IAsyncDisposable
     readonly Process _process;
     readonly string _line;
     readonly string _files;
+    int _disposed;
 
     BarkeepProcess(Process process, string line, string files)
     {
@@ -90,8 +91,13 @@ public sealed class BarkeepProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Ends it. May be called again.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
         if (!HasExited)
         {
             await KillAsync();

@@ -7,7 +7,7 @@ namespace Barkeep.Cli.Shared;
 sealed class RestoreOptionGroup
 {
     readonly Option<string[]> _tablespaces = new("--tablespace") { Description = "NAME:DIRECTORY, for a tablespace that is not to go inside the target" };
-    readonly Option<int?> _jobs = new("--jobs", "-j") { Description = "threads that decode and write" };
+    readonly Option<int?> _jobs = NumberOption.Between(1, 64, "threads that decode and write", "--jobs", "-j");
     readonly Option<string> _owner = new("--owner") { Description = "user or user:group that the files shall belong to" };
 
     public void AddTo(Command command)
@@ -15,13 +15,6 @@ sealed class RestoreOptionGroup
         command.Add(_tablespaces);
         command.Add(_jobs);
         command.Add(_owner);
-        command.Validators.Add(result =>
-        {
-            if (result.GetValue(_jobs) is < 1 or > 64)
-            {
-                result.AddError("--jobs takes a number from 1 to 64");
-            }
-        });
     }
 
     public int? Jobs(ParseResult parse) => parse.GetValue(_jobs);
