@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Barkeep.Configuration;
 using Barkeep.Repo;
+using Barkeep.Tests.Repo;
 using Barkeep.Tests.Rig;
 using Barkeep.Wal;
 using Npgsql;
@@ -213,44 +214,7 @@ sealed class HandMadeBackup : IDisposable
         {
             return;
         }
-        entries.Add(await StoreAsync(path, content, packs, codec, names));
-    }
-
-    /// <summary>A file's pages in packs, and its entry.</summary>
-    public static async Task<ManifestEntry> StoreAsync(string path, byte[] content, PackSeries packs, FrameCodec codec, List<string> names)
-    {
-        var padded = new byte[Page.CountFor(content.Length) * Page.Size];
-        content.CopyTo(padded, 0);
-        var runs = new List<PageRun>();
-        for (var page = 0; page * Page.Size < padded.Length;)
-        {
-            var count = 0;
-            while ((page + count) * Page.Size < padded.Length && !padded.AsSpan((page + count) * Page.Size, Page.Size).ContainsAnyExcept((byte)0))
-            {
-                count++;
-            }
-            if (count > 0)
-            {
-                runs.Add(PageRun.Zeros(count));
-                page += count;
-                continue;
-            }
-            while (count < Page.PerFrame && (page + count) * Page.Size < padded.Length && padded.AsSpan((page + count) * Page.Size, Page.Size).ContainsAnyExcept((byte)0))
-            {
-                count++;
-            }
-            var frame = padded.AsMemory(page * Page.Size, count * Page.Size);
-            var hashes = Enumerable.Range(0, count).Select(i => FrameCodec.HashOf(frame.Span.Slice(i * Page.Size, Page.Size))).ToArray();
-            var stored = codec.Encode(frame, out var encoding);
-            var place = await packs.AppendAsync(stored, encoding, hashes, default);
-            if (!names.Contains(place.Pack))
-            {
-                names.Add(place.Pack);
-            }
-            runs.Add(new(count, names.IndexOf(place.Pack), place.Ordinal));
-            page += count;
-        }
-        return new() { Kind = ManifestEntryKind.File, Path = path, Length = content.Length, Runs = runs };
+        entries.Add(await StoredPages.StoreAsync(path, content, packs, codec, names));
     }
 
     static async Task<string> ScalarAsync(NpgsqlConnection connection, string text)
