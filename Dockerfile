@@ -15,10 +15,10 @@ RUN test -x dist/barkeep || ./dev publish dist
 
 FROM ${BASE_IMAGE}
 
-# libssl for TLS (a dependency of ca-certificates), the certificates, and time zones for the backups' ids (-e TZ=Europe/London).
-RUN dpkg-query --show ca-certificates tzdata >/dev/null 2>&1 || { \
+# libssl for hashes and TLS (openssl brings it, under each release's name), the certificates, and time zones for the backups' ids (-e TZ=Europe/London).
+RUN { ldconfig -p | grep -q 'libssl\.so\.3' && test -s /etc/ssl/certs/ca-certificates.crt && test -d /usr/share/zoneinfo/Europe; } || { \
         apt-get -qq -o Acquire::Check-Valid-Until=false update \
-        && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends ca-certificates tzdata >/dev/null \
+        && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends ca-certificates openssl tzdata >/dev/null \
         && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*; \
     }
 
