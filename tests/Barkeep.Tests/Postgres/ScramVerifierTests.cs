@@ -1,5 +1,4 @@
 using Barkeep.Common;
-using Barkeep.Configuration;
 using Barkeep.Postgres;
 using Xunit;
 

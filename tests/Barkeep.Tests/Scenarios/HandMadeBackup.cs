@@ -57,7 +57,7 @@ sealed class HandMadeBackup : IDisposable
     public async Task<BackupId> TakeAsync(Func<Task>? meanwhile = null, bool complete = true)
     {
         var lineage = await LineageAsync();
-        var newest = (await lineage.Backups.ListAsync(default)).LastOrDefault()?.Id;
+        var newest = await lineage.Backups.ListAsync(default) is [.., var last] ? last.Id : (BackupId?)null;
         var id = BackupId.Next(_clock, newest);
         Assert.True(await lineage.Backups.StartAsync(id, _clock, "test", default));
 
@@ -179,7 +179,7 @@ sealed class HandMadeBackup : IDisposable
         };
     }
 
-    async Task AddDirectoryAsync(string directory, string path, PackSeries packs, FrameCodec codec, List<ManifestEntry> entries, List<string> names)
+    static async Task AddDirectoryAsync(string directory, string path, PackSeries packs, FrameCodec codec, List<ManifestEntry> entries, List<string> names)
     {
         foreach (var item in new DirectoryInfo(directory).EnumerateFileSystemInfos().OrderBy(i => i.Name, StringComparer.Ordinal))
         {
