@@ -24,8 +24,7 @@ public sealed class BackupDeletion : IDisposable
     /// <exception cref="BarkeepException">Busy: a backup or another deletion is running.</exception>
     public static async Task<BackupDeletion> BeginAsync(ServerName server, Locations locations, CancellationToken cancellationToken)
     {
-        var path = locations.BackupLock(server);
-        var duty = DutyLock.TryTake(path) ?? throw BackupJob.Busy(server, path);
+        var duty = await BackupDuty.TakeAsync(server, locations, TimeProvider.System, cancellationToken);
         try
         {
             return new(duty, await Repository.OpenAsync(locations.RepositoryDirectory(server), cancellationToken));

@@ -26,8 +26,7 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
     {
         // One backup of a server at a time.
         progress?.Report(new() { Step = BackupStep.Preparing });
-        var lockPath = locations.BackupLock(server.Name);
-        using var duty = DutyLock.TryTake(lockPath) ?? throw Busy(server.Name, lockPath);
+        using var duty = await BackupDuty.TakeAsync(server.Name, locations, time, cancellationToken);
 
         // Is it the server that is meant, and may we?
         var repository = await Repository.OpenAsync(locations.RepositoryDirectory(server.Name), cancellationToken);
@@ -49,12 +48,6 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
         // It exists; wait for the WAL that makes it usable.
         return await WaitForWalAsync(lineage, id, info, options, copy.Warnings, progress, cancellationToken);
     }
-
-    /// <summary>The refusal while another process holds the backup lock.</summary>
-    internal static BarkeepException Busy(ServerName server, string lockPath) => new(
-        ErrorKind.Busy,
-        $"another backup or deletion of server {server} is running{(DutyLock.HolderPid(lockPath) is { } pid ? $" (process {pid})" : "")}",
-        "wait for it to end");
 
     async Task<ServerFacts> CheckServerAsync(CancellationToken cancellationToken)
     {

@@ -29,6 +29,8 @@ static class SqlFailure
                 new(ErrorKind.ServerUnreachable, $"{target} does not answer within {server.ConnectTimeout.TotalSeconds:0} s", "check that the server runs, its host and port, and firewalls between", error),
             NpgsqlException e when e.Message.Contains("password", StringComparison.OrdinalIgnoreCase) =>
                 new(ErrorKind.AuthenticationFailed, $"{target} asks for a password", $"set pass_backup of server {server.Name}", error),
+            NpgsqlException e when e.Message.Contains("SSL", StringComparison.Ordinal) =>
+                new(ErrorKind.AuthenticationFailed, $"{target}: the server has no TLS", "set ssl = on there, or another sslmode here", error),
             _ => new(ErrorKind.ServerUnreachable, $"{target} cannot be connected to: {OneLine(error.Message)}", null, error),
         };
     }

@@ -37,7 +37,7 @@ public sealed class ObjectWriter : IDisposable
         }
         catch (IOException e)
         {
-            throw Errno.From(e, $"writing object {Name}");
+            throw Errno.From(e, $"writing {_final}");
         }
         Length += bytes.Length;
         return ValueTask.CompletedTask;

@@ -8,19 +8,25 @@ using Xunit;
 
 namespace Barkeep.Tests.Scenarios;
 
-/// <summary>A home of its own for backups of one cluster, taken by the job itself, without the executable.</summary>
-sealed class BackupBench : IDisposable
+/// <summary>Takes backups of one server by the job itself, without the executable.</summary>
+sealed class BackupBench(ServerConfig server, Locations locations) : IDisposable
 {
-    readonly string _directory;
-    readonly bool _isMine;
+    string? _mine;
 
-    /// <param name="home">Where the repository is to be; a new directory when it is not said.</param>
-    public BackupBench(TestCluster cluster, string user = TestCluster.Superuser, string? password = null, string? home = null)
+    public Locations Locations { get; } = locations;
+
+    public ServerConfig Server { get; set; } = server;
+
+    public string RepositoryDirectory => Locations.RepositoryDirectory(Server.Name);
+
+    public BackupJob Job => new(Server, Locations, NullLogger.Instance, TimeProvider.System);
+
+    /// <summary>Backups of a cluster by its superuser, or by the given role.</summary>
+    /// <param name="home">Where the repository is to be; a directory of its own, removed at the end, when it is not said.</param>
+    public static BackupBench Of(TestCluster cluster, string user = TestCluster.Superuser, string? password = null, string? home = null)
     {
-        _isMine = home is null;
-        _directory = home ?? RigRoot.NewDirectory("backups");
-        Locations = new(Path.Combine(_directory, "home"), Path.Combine(_directory, "restore"), Path.Combine(_directory, "config"));
-        Server = new()
+        var directory = home ?? RigRoot.NewDirectory("backups");
+        var server = new ServerConfig
         {
             Name = ServerName.Parse("montagu"),
             Description = "montagu",
@@ -39,17 +45,14 @@ sealed class BackupBench : IDisposable
             Jobs = 2,
             BandwidthLimit = 0,
         };
+        var locations = new Locations(Path.Combine(directory, "home"), Path.Combine(directory, "restore"), Path.Combine(directory, "config"));
+        return new(server, locations) { _mine = home is null ? directory : null };
     }
 
-    public Locations Locations { get; }
-
-    public ServerConfig Server { get; set; }
-
-    public string RepositoryDirectory => Locations.RepositoryDirectory(Server.Name);
-
-    public BackupJob Job => new(Server, Locations, NullLogger.Instance, TimeProvider.System);
-
     public static BackupOptions Options => new() { Jobs = 2 };
+
+    /// <summary>So slow that a small cluster takes many seconds.</summary>
+    public static BackupOptions Slow => new() { Jobs = 2, BandwidthLimit = 1500 };
 
     public Task<BackupResult> BackUpAsync(BackupOptions? options = null, IProgress<BackupProgress>? progress = null, CancellationToken cancellationToken = default) =>
         Job.RunAsync(options ?? Options, progress, cancellationToken);
@@ -58,6 +61,21 @@ sealed class BackupBench : IDisposable
 
     public async Task<IReadOnlyList<BackupRecord>> ListAsync() =>
         (await Repository.OpenAsync(RepositoryDirectory, default)).Current is { } lineage ? await lineage.Backups.ListAsync(default) : [];
+
+    /// <summary>Starts a slow backup and returns when it is copying; it ends when cancelled.</summary>
+    public async Task<(BackupId Id, Task<BackupResult> Running)> StartSlowlyAsync(CancellationToken cancellationToken = default)
+    {
+        var copying = new TaskCompletionSource<BackupId>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var running = Task.Run(() => BackUpAsync(Slow, new Reports(report =>
+        {
+            if (report is { Step: BackupStep.Copying, BytesDone: > 0, Id: { } id })
+            {
+                copying.TrySetResult(id);
+            }
+        }), cancellationToken), CancellationToken.None);
+        await Task.WhenAny(copying.Task, running);
+        return copying.Task.IsCompleted ? (await copying.Task, running) : throw new InvalidOperationException("the backup ended at once", running.Exception);
+    }
 
     /// <summary>Puts the segments that a backup needs into the repository, as a receiver does.</summary>
     public async Task ArchiveAsync(TestCluster cluster, BackupInfo info)
@@ -122,15 +140,28 @@ sealed class BackupBench : IDisposable
         packs.ForEach(static p => p.Dispose());
     }
 
-    /// <summary>The objects in the repository's packs directory.</summary>
+    /// <summary>Packs and unfinished files in the repository.</summary>
     public IReadOnlyList<string> PackFiles() =>
-        Directory.Exists(RepositoryDirectory) ? [.. Directory.EnumerateFiles(RepositoryDirectory, "*", SearchOption.AllDirectories).Where(static f => f.Contains("/packs/", StringComparison.Ordinal) || f.Contains("/tmp/", StringComparison.Ordinal))] : [];
+    [
+        .. Directory.EnumerateFiles(RepositoryDirectory, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(RepositoryDirectory, f)).Order(StringComparer.Ordinal)
+            .Where(static f => f.Contains("/packs/", StringComparison.Ordinal) || f.StartsWith("tmp/", StringComparison.Ordinal)),
+    ];
+
+    /// <summary>Waits until no session of a backup is left on the server.</summary>
+    public static Task NothingIsLeftAsync(TestCluster cluster) => Eventually.GivesAsync(
+        () => cluster.ScalarAsync<long>("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'barkeep backup%'"), static n => n == 0, "backup sessions left on the server");
+
+    /// <summary>Progress as it is reported, in the reporter's thread.</summary>
+    sealed class Reports(Action<BackupProgress> report) : IProgress<BackupProgress>
+    {
+        public void Report(BackupProgress value) => report(value);
+    }
 
     public void Dispose()
     {
-        if (_isMine)
+        if (_mine is not null)
         {
-            RigRoot.Remove(_directory);
+            RigRoot.Remove(_mine);
         }
     }
 }

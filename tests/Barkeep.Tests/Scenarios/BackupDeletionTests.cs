@@ -1,0 +1,147 @@
+using Barkeep.Backups;
+using Barkeep.Common;
+using Barkeep.Repo;
+using Barkeep.Tests.Rig;
+using Barkeep.Wal;
+using Xunit;
+
+namespace Barkeep.Tests.Scenarios;
+
+public sealed class BackupDeletionTests
+{
+    [Fact]
+    public async Task Deleting_a_backup_removes_what_no_other_needs_and_no_more()
+    {
+        await using var cluster = await TestCluster.StartNewAsync();
+        using var bench = BackupBench.Of(cluster);
+        var first = await BackUpAsync(bench, cluster);
+        var second = await BackUpAsync(bench, cluster);
+        var third = await BackUpAsync(bench, cluster);
+        var lineage = await bench.LineageAsync();
+        var size = lineage.Identity.SegmentSize;
+        SegmentName Begin(BackupResult result) => SegmentName.Containing(new(result.Info.Timeline), result.Info.BeginLsn, size);
+        async Task<List<SegmentName>> SegmentsAsync() => [.. (await lineage.Wal.ListSegmentsAsync(default)).Select(s => s.Name)];
+        var segments = await SegmentsAsync();
+
+        // One in the middle: no WAL, since the oldest needs all of it.
+        Assert.Empty((await DeleteAsync(bench, second.Id)).Segments);
+        Assert.Equal([first.Id, third.Id], (await bench.ListAsync()).Select(b => b.Id));
+        Assert.Equal(segments, await SegmentsAsync());
+        Assert.DoesNotContain(bench.PackFiles(), f => f.Contains($"/{second.Id}/", StringComparison.Ordinal));
+        await bench.UnpackAsync(first.Id, await cluster.NewDirectoryAsync("first"));
+
+        // The oldest: the WAL before the next one's begin.
+        var plan = await DeleteAsync(bench, first.Id);
+        Assert.Equal(segments.Where(s => s < Begin(third)), plan.Segments.Select(s => s.Name));
+        Assert.Equal(segments.Where(s => s >= Begin(third)), await SegmentsAsync());
+        await bench.UnpackAsync(third.Id, await cluster.NewDirectoryAsync("third"));
+        await using (var copy = await RestoredCluster.StartAsync(bench, third.Id, cluster))
+        {
+            Assert.True(copy.IsRunning);
+        }
+
+        // The last: its own WAL stays.
+        await DeleteAsync(bench, third.Id);
+        Assert.Empty(await bench.ListAsync());
+        Assert.Empty(bench.PackFiles());
+        Assert.Contains(Begin(third), await SegmentsAsync());
+    }
+
+    [Fact]
+    public async Task Packs_that_another_backup_shares_stay_until_that_one_goes()
+    {
+        await using var cluster = await TestCluster.StartNewAsync();
+        using var bench = BackupBench.Of(cluster);
+        var first = await bench.BackUpAsync();
+        var lineage = await bench.LineageAsync();
+        // As an incremental backup refers to its parent's packs.
+        Assert.True(BackupId.TryParse("20990101T000000", out var sharing));
+        var manifest = await lineage.Backups.ReadManifestAsync(first.Id, default);
+        await lineage.Backups.StartAsync(sharing, TimeProvider.System.GetLocalNow(), "test", default);
+        await lineage.Backups.CommitAsync(sharing, manifest with { Info = manifest.Info with { BackupId = sharing.ToString() } }, default);
+        var packs = bench.PackFiles();
+
+        Assert.Empty((await DeleteAsync(bench, first.Id)).Packs);
+        Assert.Equal(packs, bench.PackFiles());
+        await CleanAsync(bench);
+        Assert.Equal(packs, bench.PackFiles());
+        await bench.UnpackAsync(sharing, await cluster.NewDirectoryAsync("sharing"));
+
+        await DeleteAsync(bench, sharing);
+        Assert.Empty(bench.PackFiles());
+    }
+
+    [Fact]
+    public async Task A_deletion_cut_off_after_any_step_is_finished_by_the_next_cleaning()
+    {
+        await using var cluster = await TestCluster.StartNewAsync();
+        using var bench = BackupBench.Of(cluster);
+        var kept = await bench.BackUpAsync();
+        var keptPacks = bench.PackFiles();
+        var gone = await bench.BackUpAsync();
+        var lineage = await bench.LineageAsync();
+        await lineage.Backups.WithdrawAsync(gone.Id, default);
+        Assert.NotEqual(keptPacks, bench.PackFiles());
+
+        await CleanAsync(bench);
+        Assert.Equal(keptPacks, bench.PackFiles());
+        Assert.Equal([BackupState.WaitingForWals, BackupState.Failed], (await bench.ListAsync()).Select(b => b.State));
+        await DeleteAsync(bench, gone.Id);
+        Assert.Equal(kept.Id, Assert.Single(await bench.ListAsync()).Id);
+    }
+
+    [Fact]
+    public async Task While_a_manifest_cannot_be_read_nothing_is_removed_but_that_backup_itself()
+    {
+        await using var cluster = await TestCluster.StartNewAsync();
+        using var bench = BackupBench.Of(cluster);
+        var damaged = await bench.BackUpAsync();
+        var sound = await bench.BackUpAsync();
+        var file = Directory.EnumerateFiles(bench.RepositoryDirectory, "manifest", SearchOption.AllDirectories).Single(f => f.Contains($"{damaged.Id}", StringComparison.Ordinal));
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        var bytes = await File.ReadAllBytesAsync(file);
+        bytes[^40] ^= 1;
+        await File.WriteAllBytesAsync(file, bytes);
+        var packs = bench.PackFiles();
+
+        var refusal = await Assert.ThrowsAsync<BarkeepException>(() => DeleteAsync(bench, sound.Id));
+        Assert.Equal(ErrorKind.Damaged, refusal.Kind);
+        await CleanAsync(bench);
+        Assert.Equal(packs, bench.PackFiles());
+
+        await DeleteAsync(bench, damaged.Id);
+        Assert.All(bench.PackFiles(), f => Assert.Contains($"/{sound.Id}/", f, StringComparison.Ordinal));
+        await bench.UnpackAsync(sound.Id, await cluster.NewDirectoryAsync("sound"));
+    }
+
+    [Fact]
+    public async Task An_id_that_does_not_exist_is_refused()
+    {
+        await using var cluster = await TestCluster.StartNewAsync();
+        using var bench = BackupBench.Of(cluster);
+        await bench.BackUpAsync();
+        Assert.True(BackupId.TryParse("20200101T000000", out var id));
+        var refusal = await Assert.ThrowsAsync<BarkeepException>(() => DeleteAsync(bench, id));
+        Assert.Equal(ErrorKind.UnknownBackup, refusal.Kind);
+    }
+
+    static async Task<BackupResult> BackUpAsync(BackupBench bench, TestCluster cluster)
+    {
+        await cluster.SqlAsync("DROP TABLE IF EXISTS some_rows; CREATE TABLE some_rows AS SELECT i FROM generate_series(1, 100) i");
+        var result = await bench.BackUpAsync();
+        await bench.ArchiveAsync(cluster, result.Info);
+        await cluster.SqlAsync("SELECT pg_switch_wal()");
+        return result;
+    }
+
+    static async Task<DeletionPlan> DeleteAsync(BackupBench bench, BackupId id)
+    {
+        using var deletion = await BackupDeletion.BeginAsync(bench.Server.Name, bench.Locations, default);
+        var plan = await deletion.PlanAsync(id, default);
+        await deletion.RunAsync(plan, default);
+        return plan;
+    }
+
+    static async Task CleanAsync(BackupBench bench) =>
+        Assert.NotNull(await CatalogCleaning.TryRunAsync(bench.Server.Name, bench.Locations, TimeProvider.System, default));
+}

@@ -1,0 +1,87 @@
+using Barkeep.Configuration;
+using Barkeep.Repo;
+using Barkeep.Tests.Rig;
+using Xunit;
+
+namespace Barkeep.Tests.Scenarios;
+
+public sealed class BackupKillTests
+{
+    const string Server = "main";
+
+    /// <summary>What is put under its name, in order: started, the pack, the manifest.</summary>
+    public static TheoryData<int, BackupState?> Deaths => new() { { 1, null }, { 2, BackupState.Started }, { 3, BackupState.Started } };
+
+    [Theory]
+    [MemberData(nameof(Deaths))]
+    public async Task B1_a_backup_killed_before_its_nth_object_is_cleared_away_by_cron(int death, BackupState? left)
+    {
+        await using var cluster = await TestCluster.StartNewAsync();
+        await using var rig = new BarkeepRig();
+        using var bench = await SetUpAsync(rig, cluster);
+        var whole = await bench.BackUpAsync();
+        var before = bench.PackFiles();
+
+        var killed = await rig.RunAsync(new Strace($"renameat2:signal=KILL:when={death}"), "barman", "backup", Server);
+        Assert.Equal(137, killed.ExitCode);
+        Assert.NotEqual(before, bench.PackFiles());
+        var records = await bench.ListAsync();
+        Assert.Equal(left is null ? [BackupState.WaitingForWals] : [BackupState.WaitingForWals, left.Value], records.Select(r => r.State));
+        await BackupBench.NothingIsLeftAsync(cluster);
+
+        (await rig.RunAsync("barman", "cron")).Checked();
+        Assert.Equal(before, bench.PackFiles());
+        records = await bench.ListAsync();
+        Assert.Equal(left is null ? [BackupState.WaitingForWals] : [BackupState.WaitingForWals, BackupState.Failed], records.Select(r => r.State));
+        Assert.All(records.Skip(1), r => Assert.Contains("interrupted", r.Failure, StringComparison.Ordinal));
+
+        await bench.UnpackAsync(whole.Id, await cluster.NewDirectoryAsync("whole"));
+        await bench.UnpackAsync((await bench.BackUpAsync()).Id, await cluster.NewDirectoryAsync("next"));
+    }
+
+    [Fact]
+    public async Task B1_a_backup_killed_while_it_copies_is_cleared_away_by_the_next_backup()
+    {
+        await using var cluster = await TestCluster.StartNewAsync();
+        await using var rig = new BarkeepRig();
+        using var bench = await SetUpAsync(rig, cluster);
+        await using (var process = rig.Start("barman", "backup", Server, "--bwlimit", "1500"))
+        {
+            await process.PrintsAsync("Starting backup copy");
+            await process.KillAsync();
+        }
+        Assert.Equal(BackupState.Started, Assert.Single(await bench.ListAsync()).State);
+        var next = await bench.BackUpAsync();
+
+        Assert.Equal([BackupState.Failed, BackupState.WaitingForWals], (await bench.ListAsync()).Select(r => r.State));
+        Assert.All(bench.PackFiles(), f => Assert.Contains($"/{next.Id}/", f, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task B2_SIGTERM_ends_a_backup_at_once_with_its_own_exit_code_and_nothing_left()
+    {
+        await using var cluster = await TestCluster.StartNewAsync();
+        await using var rig = new BarkeepRig();
+        using var bench = await SetUpAsync(rig, cluster);
+        await using var process = rig.Start("barman", "backup", Server, "--bwlimit", "500");
+        await process.PrintsAsync("Starting backup copy");
+        process.Send(Signal.Terminate);
+        // docker stop waits ten seconds before it kills.
+        var result = await process.ExitAsync(TimeSpan.FromSeconds(10));
+
+        Assert.Equal(128 + 15, result.ExitCode);
+        Assert.Equal(BackupState.Failed, Assert.Single(await bench.ListAsync()).State);
+        Assert.Empty(bench.PackFiles());
+        await BackupBench.NothingIsLeftAsync(cluster);
+    }
+
+    /// <summary>Configures the server as setup does, without the receiver that it would start.</summary>
+    internal static async Task<BackupBench> SetUpAsync(BarkeepRig rig, TestCluster cluster)
+    {
+        rig.WriteServer(Server, cluster, await cluster.CreateBarkeepRolesAsync());
+        var locations = Locations.From(name => rig.Environment.GetValueOrDefault(name));
+        var name = ServerName.Parse(Server);
+        SetupFile.Write(locations.SetupFile(name), TimeProvider.System.GetUtcNow(), new Dictionary<string, string>());
+        return new(new ConfigReader(locations, new Dictionary<string, string>()).Read(name), locations);
+    }
+}
