@@ -126,6 +126,7 @@ image_test() {
     try_receiver_killed
     try_disaster
     try_restored
+    try_volume_alone
     try_without_privilege
     try_stop
 }
@@ -263,12 +264,26 @@ try_without_privilege() {
     ok "setup-barman writes its configuration" [ "$status" = 0 ]
 }
 
+# The volume with the backups is all that a restore needs: neither the container that made them nor a network nor any variable.
+try_volume_alone() {
+    step "Restores from the volume alone, one of them as root for another owner"
+    run $container run --rm --label "$label" --network none -v "$data:/var/lib/barman" "$IMAGE" restore-last
+    ok "restore-last ends with status 0 in another container" [ "$status" = 0 ]
+    run $container run --rm --label "$label" --network none --user 0 -v "$data:/var/lib/barman" "$IMAGE" \
+        sh -c 'chown 70:70 /restore && restore-last && find /restore ! -user 70 && find /var/lib/barman -user 0'
+    ok "as root it ends with status 0" [ "$status" = 0 ]
+    ok "the files belong to the directory's owner, and nothing among the backups to root" [ "$(printf '%s\n' "$output" | tail -1)" = "Your PostgreSQL server has been successfully prepared for recovery!" ]
+}
+
 try_stop() {
     step "It stops at once"
     step_started=$EPOCHREALTIME
     run $container stop --time 10 "$barman"
     local seconds
     seconds=$(took)
+    if ! awk -v s="$seconds" 'BEGIN { exit !(s < 2) }'; then
+        $container run --rm -v "$data:/var/lib/barman" "$IMAGE" sh -c 'tail -30 log/*' | sed 's/^/    /'
+    fi
     ok "stopped in $seconds s" awk -v s="$seconds" 'BEGIN { exit !(s < 2) }'
     ok "and is removed" eventually 5 bash -c "! $container container inspect $barman"
     barman=

@@ -93,7 +93,8 @@ static class WireStartup
                 socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 30);
                 socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 10);
                 socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
-                await socket.ConnectAsync(new DnsEndPoint(target.Host, target.Port), cancellationToken);
+                // A name that does not resolve keeps getaddrinfo busy for half a minute, and nothing can interrupt it: it is left behind.
+                await socket.ConnectAsync(new DnsEndPoint(target.Host, target.Port), cancellationToken).AsTask().WaitAsync(cancellationToken);
             }
             return socket;
         }
