@@ -31,7 +31,6 @@ public static class BackupGrants
             Member("pg_read_all_settings", isForBackup: true),
             .. functions.Select(static f => Function(f, isForBackup: true)),
             Function("pg_switch_wal()", isForBackup: false),
-            .. majorVersion >= 15 ? (Grant[])[Member("pg_checkpoint", isForBackup: false)] : [],
             Member("pg_monitor", isForBackup: false),
         ];
     }

@@ -95,6 +95,16 @@ public sealed class SqlSession : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Has a primary write and flush a record: the commit of a transaction that did nothing but take an id. No privilege is
+    /// needed, and no standby is waited for: it may be the one that is to be started.
+    /// </summary>
+    public async Task WriteLittleWalAsync(CancellationToken cancellationToken)
+    {
+        await ExecuteAsync("setting up the session", "SET synchronous_commit = local", cancellationToken);
+        await ExecuteAsync("writing a little WAL", "SELECT pg_current_xact_id()", cancellationToken);
+    }
+
     /// <summary>A text as an SQL literal.</summary>
     public static string Quote(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
 

@@ -21,6 +21,7 @@ sealed class ServeCommand() : SessionCommand("serve", "Stay up and run cron ever
     public override async Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
     {
         ProcessTree.AdoptOrphans();
+        session.Output.Info($"Barkeep serves {session.Locations.Home}{(IsAnySetUp(session) ? "" : "; no server is set up yet: run setup-barman")}");
         int? cron = null;
         var due = session.Time.GetTimestamp();
         while (!cancellationToken.IsCancellationRequested)

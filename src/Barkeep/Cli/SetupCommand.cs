@@ -132,17 +132,17 @@ sealed class SetupCommand : SessionCommand
         session.Output.Info("WAL flows");
     }
 
-    // On an idle server nothing flows: closing a segment writes a record, where the role may.
+    // On an idle server nothing flows, so a little is written first.
     static async Task<Lsn> ProvokeAsync(ServerConfig config, CancellationToken cancellationToken)
     {
         await using var sql = await SqlSession.OpenAsync(config, "setup", cancellationToken);
+        if (!await sql.ScalarAsync<bool>("asking whether it is a standby", "SELECT pg_is_in_recovery()", cancellationToken))
+        {
+            await sql.WriteLittleWalAsync(cancellationToken);
+        }
         return Lsn.Parse(await sql.ScalarAsync<string>(
-            "writing a little WAL",
-            """
-            SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
-                         WHEN has_function_privilege('pg_catalog.pg_switch_wal()', 'EXECUTE') THEN pg_switch_wal()
-                         ELSE pg_current_wal_flush_lsn() END)::text
-            """,
+            "reading the WAL position",
+            "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_flush_lsn() END)::text",
             cancellationToken));
     }
 

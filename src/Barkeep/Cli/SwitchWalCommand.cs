@@ -15,7 +15,7 @@ sealed class SwitchWalCommand : SessionCommand
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     readonly Argument<string[]> _servers = CommonArguments.Servers();
-    readonly Option<bool> _force = new("--force") { Description = "have the server make a checkpoint first, so that there is something to close" };
+    readonly Option<bool> _force = new("--force") { Description = "have the server write a record first, so that there is something to close" };
     readonly Option<bool> _archive = new("--archive") { Description = "wait until the segment is in the repository" };
     readonly Option<int?> _timeout = NumberOption.Between(0, int.MaxValue, "seconds to wait; 30 unless said", "--archive-timeout");
 
@@ -52,7 +52,7 @@ sealed class SwitchWalCommand : SessionCommand
         }
         if (force)
         {
-            await sql.ExecuteAsync("making a checkpoint (--force needs the role pg_checkpoint, or a superuser before version 15)", "CHECKPOINT", cancellationToken);
+            await sql.WriteLittleWalAsync(cancellationToken);
         }
         // The end of what was closed; exactly between two segments when there was nothing to close (pg_switch_wal).
         var end = Lsn.Parse(await sql.ScalarAsync<string>("switching to a new WAL segment", "SELECT pg_switch_wal()::text", cancellationToken));

@@ -20,7 +20,7 @@ public sealed record BarkeepRoles(string BackupPassword, string StreamPassword)
             "pg_ls_dir(text, boolean, boolean)",
             "pg_switch_wal()",
         ];
-        string[] roles = ["pg_monitor", "pg_read_all_settings", .. version >= 15 ? (string[])["pg_checkpoint"] : []];
+        string[] roles = ["pg_monitor", "pg_read_all_settings"];
         return
         [
             .. functions.Select(function => $"GRANT EXECUTE ON FUNCTION pg_catalog.{function} TO {Backup}"),

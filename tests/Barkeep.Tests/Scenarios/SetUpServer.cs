@@ -1,0 +1,34 @@
+using Barkeep.Tests.Rig;
+using Xunit;
+
+namespace Barkeep.Tests.Scenarios;
+
+/// <summary>One server, set up, with a backup and some WAL after it; for tests that only read it or work on copies of its home.</summary>
+public sealed class SetUpServer : IAsyncLifetime
+{
+    public CommandBench Bench { get; private set; } = null!;
+
+    /// <summary>The backup's id.</summary>
+    public string Backup { get; private set; } = "";
+
+    public async ValueTask InitializeAsync()
+    {
+        Bench = await CommandBench.SetUpAsync();
+        await Bench.Cluster.SqlAsync("CREATE TABLE t AS SELECT i FROM generate_series(1, 1000) i");
+        (await Bench.BarmanAsync("switch-wal", "--archive", "montagu")).Checked();
+        Backup = Assert.Single((await Bench.BarmanAsync("list-backup", "montagu", "--minimal")).Checked().OutputLines);
+    }
+
+    /// <summary>The program with a copy of the home, to be damaged.</summary>
+    public async Task<BarkeepRig> CopyAsync()
+    {
+        var copy = new BarkeepRig();
+        foreach (var (from, to) in new[] { (Bench.Rig.Home, copy.Home), (Bench.Rig.ConfigDirectory, copy.ConfigDirectory) })
+        {
+            (await Command.RunAsync("cp", "-a", $"{from}/.", to)).Checked();
+        }
+        return copy;
+    }
+
+    public ValueTask DisposeAsync() => Bench.DisposeAsync();
+}
