@@ -16,6 +16,10 @@ static partial class NativeMethods
     public const short WriteLock = 1;
     public const short NoLock = 2;
 
+    /// <summary>With which and who 0 it concerns the calling thread: Linux has priorities by thread (setpriority(2), BUGS).</summary>
+    [LibraryImport("libc", EntryPoint = "setpriority", SetLastError = true)]
+    public static partial int SetPriority(int which, int who, int nice);
+
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags);
 

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 namespace Barkeep.Receiving;
 
 /// <summary>Receives the WAL of one database cluster: each attempt connects, plans from what is on disk, and streams as far as it goes.</summary>
-sealed class LineageReceiver
+sealed class LineageReceiver : IDisposable
 {
     static readonly TimeSpan StatusInterval = TimeSpan.FromSeconds(10);
 
@@ -42,8 +42,8 @@ sealed class LineageReceiver
 
     SegmentSize Size => _lineage.Identity.SegmentSize;
 
-    /// <summary>Whether the last attempt heard from the server while streaming.</summary>
-    public bool HasReceived { get; private set; }
+    /// <summary>Whether the last attempt got further than what was held before it.</summary>
+    public bool HasProgressed { get; private set; }
 
     /// <summary>Learns what is in the repository: to be called first.</summary>
     public Task LearnAsync(CancellationToken stop) => _archiver.LearnAsync(stop);
@@ -55,7 +55,7 @@ sealed class LineageReceiver
     /// <exception cref="BarkeepException">Why it failed; trying again is up to the caller.</exception>
     public async Task AttemptAsync(CancellationToken stop)
     {
-        HasReceived = false;
+        HasProgressed = false;
         await using var connection = await ReplicationConnection.ConnectAsync(_target, stop);
 
         // Is it the cluster whose WAL is held here? Until that is known, nothing is written.
@@ -236,7 +236,7 @@ sealed class LineageReceiver
             }
             finally
             {
-                HasReceived = session.HasReceived;
+                HasProgressed = tail.Claimed > plan.Start.Held;
                 _session = null;
             }
         }
@@ -247,4 +247,6 @@ sealed class LineageReceiver
             throw;
         }
     }
+
+    public void Dispose() => _archiver.Dispose();
 }

@@ -1,4 +1,4 @@
-using System.Threading.Channels;
+using System.Collections.Concurrent;
 using Barkeep.Common;
 using Barkeep.Repo;
 using Barkeep.Wal;
@@ -8,13 +8,15 @@ namespace Barkeep.Receiving;
 
 /// <summary>
 /// Puts complete segments from the spool into the repository, in the background: walks every page and record first, removes
-/// the file only afterwards. Acknowledgements never wait for it; after a crash the spool itself is its queue.
+/// the file only afterwards. Acknowledgements never wait for it, and receiving goes first when the processor is short: it has a
+/// thread of its own, of lower priority. After a crash the spool itself is its queue.
 /// </summary>
-sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile state, TimeProvider clock, ILogger logger)
+sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile state, TimeProvider clock, ILogger logger) : IDisposable
 {
+    const int Nice = 10;
     static readonly TimeSpan Pause = TimeSpan.FromSeconds(2);
 
-    readonly Channel<SegmentName> _queue = Channel.CreateUnbounded<SegmentName>();
+    readonly BlockingCollection<SegmentName> _queue = [];
     readonly Lock _lock = new();
     readonly HashSet<SegmentName> _pending = [];
     readonly Dictionary<TimelineId, Lsn> _ends = [];
@@ -52,7 +54,7 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
         {
             if (_pending.Add(name))
             {
-                _queue.Writer.TryWrite(name);
+                _queue.Add(name, CancellationToken.None);
             }
         }
     }
@@ -74,13 +76,18 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
     }
 
     /// <summary>Works until cancelled.</summary>
-    public async Task RunAsync(CancellationToken stop)
+    public Task RunAsync(CancellationToken stop) =>
+        Task.Factory.StartNew(() => Run(stop), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    void Run(CancellationToken stop)
     {
+        // Where that is not allowed it works at the usual priority.
+        _ = NativeMethods.SetPriority(0, 0, Nice);
         try
         {
-            await foreach (var name in _queue.Reader.ReadAllAsync(stop))
+            foreach (var name in _queue.GetConsumingEnumerable(stop))
             {
-                await UntilDoneAsync(name, stop);
+                DoUntilDone(name, stop);
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -89,21 +96,16 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
         }
     }
 
-    async Task UntilDoneAsync(SegmentName name, CancellationToken stop)
+    void DoUntilDone(SegmentName name, CancellationToken stop)
     {
-        while (true)
+        while (TryOnceAsync(name, stop).GetAwaiter().GetResult() is { } failure)
         {
-            var failure = await TryOnceAsync(name, stop);
-            if (failure is null)
-            {
-                return;
-            }
             if (failure.Kind is ErrorKind.Damaged or ErrorKind.WalDiverged)
             {
                 // What comes after must not get into the repository before this is settled: the next plan decides anew.
                 lock (_lock)
                 {
-                    while (_queue.Reader.TryRead(out _))
+                    while (_queue.TryTake(out _))
                     {
                     }
                     _pending.Clear();
@@ -112,7 +114,8 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
                 return;
             }
             logger.LogWarning("{Segment} stays in the spool: {Reason}", name, failure.Line);
-            await Task.Delay(Pause, clock, stop);
+            stop.WaitHandle.WaitOne(Pause);
+            stop.ThrowIfCancellationRequested();
         }
     }
 
@@ -133,11 +136,11 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
     async Task ArchiveAsync(SegmentName name, CancellationToken stop)
     {
         var path = spool.PathOf(name);
-        await using (var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0))
+        using (var content = new SpoolFileStream(path))
         {
             // Every page header, every record.
             var walker = await WalkerBeforeAsync(name, stop);
-            SpoolScan.Walk(walker, file.SafeFileHandle, spool.SegmentSize.Bytes);
+            SpoolScan.Walk(walker, content.File, spool.SegmentSize.Bytes);
             if (!walker.EndsWholeSegment)
             {
                 await SetAsideAsync(name, path, walker.Defect?.ToString() ?? "it is too short", stop);
@@ -145,7 +148,7 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
             (_walker, _walkerTimeline) = (walker, name.Timeline);
 
             // The object, then the file.
-            await lineage.Wal.PutSegmentAsync(name, file, stop);
+            await lineage.Wal.PutSegmentAsync(name, content, stop);
         }
         File.Delete(path);
         lock (_lock)
@@ -197,6 +200,8 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
             $"received WAL is damaged: {defect}; it is kept as {aside}",
             again ? "it is damaged on the server too: a gap is recorded, take a new backup" : "it is received again");
     }
+
+    public void Dispose() => _queue.Dispose();
 
     /// <summary>Takes note that up to here nothing more will come.</summary>
     public void NoteReached(TimelineId timeline, Lsn end)

@@ -30,6 +30,7 @@ sealed class StreamSession : IDisposable
     volatile bool _ending;
     volatile bool _doneSent;
     volatile bool _paused;
+    volatile bool _heard;
     long _lastMessage;
     ulong _serverEnd;
 
@@ -45,9 +46,6 @@ sealed class StreamSession : IDisposable
         _clock = clock;
         _lastMessage = clock.GetTimestamp();
     }
-
-    /// <summary>Whether the server has sent anything: the way to it works.</summary>
-    public bool HasReceived { get; private set; }
 
     /// <summary>Streams. All that was received is flushed when it returns, unless flushing fails.</summary>
     /// <returns>Where the timeline ended; null when <paramref name="stop"/> ended the stream.</returns>
@@ -92,11 +90,13 @@ sealed class StreamSession : IDisposable
 
     async Task<TimelineEnd?> ReceiveAsync(CancellationToken stop)
     {
+        // Commits may be waiting for what is here already.
+        await SendStatusAsync(requestReply: false);
         while (true)
         {
             var message = await _connection.ReadAsync(CancellationToken.None);
             Volatile.Write(ref _lastMessage, _clock.GetTimestamp());
-            HasReceived = true;
+            _heard = true;
             switch (message.Kind)
             {
                 case WalMessageKind.Data:
@@ -291,7 +291,7 @@ sealed class StreamSession : IDisposable
 
     void Report()
     {
-        DateTimeOffset? heard = HasReceived ? _clock.GetUtcNow() - _clock.GetElapsedTime(Volatile.Read(ref _lastMessage)) : null;
+        DateTimeOffset? heard = _heard ? _clock.GetUtcNow() - _clock.GetElapsedTime(Volatile.Read(ref _lastMessage)) : null;
         _state.Progress(_timeline, _tail.Written, _tail.Claimed, new(Volatile.Read(ref _serverEnd)), heard);
     }
 

@@ -64,7 +64,7 @@ public sealed class WalReceiver
         var spool = new WalSpool(_locations.SpoolDirectory(_config.Name, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
         Durable.CreateDirectory(spool.Directory);
 
-        var receiver = new LineageReceiver(_config, lineage, spool, _state, _clock, _logger);
+        using var receiver = new LineageReceiver(_config, lineage, spool, _state, _clock, _logger);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(stop);
         await receiver.LearnAsync(stop);
         var archiving = receiver.ArchiveAsync(over.Token);
@@ -85,27 +85,39 @@ public sealed class WalReceiver
         while (!stop.IsCancellationRequested)
         {
             BarkeepException? failure = null;
+            var begin = _clock.GetTimestamp();
             try
             {
                 await receiver.AttemptAsync(stop);
             }
-            catch (Exception e) when (e is BarkeepException or IOException or UnauthorizedAccessException && !stop.IsCancellationRequested)
+            catch (Exception e) when (e is BarkeepException or IOException or UnauthorizedAccessException)
             {
                 failure = Errno.From(e, "receiving WAL");
+                if (stop.IsCancellationRequested)
+                {
+                    // Nothing was acknowledged that is not flushed; the next start goes on from there.
+                    _logger.LogWarning("while stopping: {Reason}", failure.Line);
+                    return;
+                }
+                _state.Enter(failure.Kind == ErrorKind.DiskFull ? ReceiverPhase.DiskFull : ReceiverPhase.Waiting, failure);
             }
-            if (receiver.HasReceived)
+            if (receiver.HasProgressed)
+            {
+                pause = FirstPause;
+                if (failure is null)
+                {
+                    continue;
+                }
+            }
+            else if (_clock.GetElapsedTime(begin) > LongestPause)
             {
                 pause = FirstPause;
             }
-            if (failure is not null)
+            await Task.Delay(pause, _clock, stop);
+            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+            if (failure?.Kind == ErrorKind.WrongSystem)
             {
-                _state.Enter(failure.Kind == ErrorKind.DiskFull ? ReceiverPhase.DiskFull : ReceiverPhase.Waiting, failure);
-                await Task.Delay(pause, _clock, stop);
-                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
-                if (failure.Kind == ErrorKind.WrongSystem)
-                {
-                    return;
-                }
+                return;
             }
         }
     }

@@ -80,6 +80,7 @@ sealed class Reception : IAsyncDisposable
         var repository = await Repository.OpenAsync(Locations.RepositoryDirectory(Config.Name), default);
         Lineage = await repository.AdoptAsync(
             new(identity.SystemId, connection.MajorVersion, await connection.ShowSegmentSizeAsync(default)), acceptNew, TimeProvider.System.GetUtcNow(), default);
+        SetupFile.Write(Locations.SetupFile(Config.Name), TimeProvider.System.GetUtcNow(), new Dictionary<string, string>());
     }
 
     /// <summary>Makes the slot, as setup does: WAL is kept from now on.</summary>
