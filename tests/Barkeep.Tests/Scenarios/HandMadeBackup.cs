@@ -25,10 +25,14 @@ sealed class HandMadeBackup : IDisposable
     readonly TestCluster _cluster;
     DateTimeOffset _clock = new(2026, 11, 23, 13, 12, 51, TimeSpan.Zero);
 
-    public HandMadeBackup(TestCluster cluster)
+    readonly bool _isMine;
+
+    /// <param name="home">BARKEEP_HOME; a new one when it is not said.</param>
+    public HandMadeBackup(TestCluster cluster, string? home = null)
     {
         _cluster = cluster;
-        Home = RigRoot.NewDirectory("home");
+        _isMine = home is null;
+        Home = home ?? RigRoot.NewDirectory("home");
         Locations = new(Home, Path.Combine(Home, "restore"), Path.Combine(Home, "config"));
     }
 
@@ -129,7 +133,13 @@ sealed class HandMadeBackup : IDisposable
         }
     }
 
-    public void Dispose() => RigRoot.Remove(Home);
+    public void Dispose()
+    {
+        if (_isMine)
+        {
+            RigRoot.Remove(Home);
+        }
+    }
 
     async Task<BackupInfo> InfoAsync(NpgsqlConnection connection, Lineage lineage, BackupId id, string begin, string end, List<ManifestEntry> entries)
     {
