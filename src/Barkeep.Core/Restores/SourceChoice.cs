@@ -44,7 +44,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
             {
                 return await OpenAsync(lineage, received!, backup, cancellationToken);
             }
-            catch (BarkeepException e) when (e.Kind is ErrorKind.BackupUnusable or ErrorKind.WalGap or ErrorKind.Damaged or ErrorKind.ObjectMissing or ErrorKind.HostilePath)
+            catch (BarkeepException e) when (e.Kind is ErrorKind.BackupUnusable or ErrorKind.WalGap or ErrorKind.Damaged or ErrorKind.ObjectMissing or ErrorKind.HostilePath or ErrorKind.Storage)
             {
                 warnings.Add($"backup {backup.Id} is passed over: {e.Message}");
             }

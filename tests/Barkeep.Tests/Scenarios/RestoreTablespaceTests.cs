@@ -11,7 +11,8 @@ public sealed class RestoreTablespaceTests(RestorableCluster cluster)
     {
         var source = await cluster.GetAsync();
         var before = await DigestAsync(source.Tablespace, source.LaterTablespace);
-        var target = Path.Combine(RigRoot.NewDirectory("parent"), "data");
+        using var scratch = new Scratch("parent");
+        var target = Path.Combine(scratch.Path, "data");
 
         var result = await RestoreJob.RunAsync(source.Into(target), null, default);
 
@@ -36,7 +37,8 @@ public sealed class RestoreTablespaceTests(RestorableCluster cluster)
     public async Task R5_a_restored_directory_can_be_moved_and_then_started()
     {
         var source = await cluster.GetAsync();
-        var parent = RigRoot.NewDirectory("parent");
+        using var scratch = new Scratch("parent");
+        var parent = scratch.Path;
         var (first, second) = (Path.Combine(parent, "first"), Path.Combine(parent, "moved/away"));
         await RestoreJob.RunAsync(source.Into(first), null, default);
         Directory.CreateDirectory(Path.GetDirectoryName(second)!);
@@ -51,7 +53,8 @@ public sealed class RestoreTablespaceTests(RestorableCluster cluster)
     public async Task R5_a_tablespace_goes_where_it_is_mapped()
     {
         var source = await cluster.GetAsync();
-        var parent = RigRoot.NewDirectory("parent");
+        using var scratch = new Scratch("parent");
+        var parent = scratch.Path;
         var (target, place) = (Path.Combine(parent, "data"), Path.Combine(parent, "fast disk/elsewhere"));
         await RestoreJob.RunAsync(source.Into(target) with { Tablespaces = new Dictionary<string, string> { ["elsewhere"] = place } }, null, default);
         Assert.NotEmpty(Directory.EnumerateFiles(place, "*", SearchOption.AllDirectories));

@@ -11,7 +11,8 @@ public sealed class RestoreTargetTests(RestorableCluster cluster)
     public async Task R1_a_directory_that_is_not_empty_is_refused_and_left_as_it_is()
     {
         var source = await cluster.GetAsync();
-        var target = RigRoot.NewDirectory("target");
+        using var scratch = new Scratch("target");
+        var target = scratch.Path;
         await File.WriteAllTextAsync(Path.Combine(target, "precious"), "mine");
 
         var error = await RefusedAsync(ErrorKind.TargetNotEmpty, source.Into(target));
@@ -42,7 +43,9 @@ public sealed class RestoreTargetTests(RestorableCluster cluster)
     public async Task R1_a_tablespace_directory_that_is_not_empty_is_refused_before_anything_is_written()
     {
         var source = await cluster.GetAsync();
-        var (target, place) = (Path.Combine(RigRoot.NewDirectory("parent"), "data"), RigRoot.NewDirectory("place"));
+        using var scratch = new Scratch("parent");
+        var (target, place) = (Path.Combine(scratch.Path, "data"), Path.Combine(scratch.Path, "place"));
+        Directory.CreateDirectory(place);
         await File.WriteAllTextAsync(Path.Combine(place, "precious"), "mine");
 
         await RefusedAsync(ErrorKind.TargetNotEmpty, source.Into(target) with { Tablespaces = new Dictionary<string, string> { ["elsewhere"] = place } });
@@ -54,7 +57,8 @@ public sealed class RestoreTargetTests(RestorableCluster cluster)
     public async Task R1_a_file_or_a_symbolic_link_is_refused_and_left_as_it_is()
     {
         var source = await cluster.GetAsync();
-        var directory = RigRoot.NewDirectory("parent");
+        using var scratch = new Scratch("parent");
+        var directory = scratch.Path;
         var (file, link, real) = (Path.Combine(directory, "file"), Path.Combine(directory, "link"), Path.Combine(directory, "real"));
         await File.WriteAllTextAsync(file, "mine");
         Directory.CreateDirectory(real);
@@ -87,7 +91,8 @@ public sealed class RestoreTargetTests(RestorableCluster cluster)
         Assert.Equal(["lost+found"], Directory.EnumerateFileSystemEntries(disk.MountPoint).Select(Path.GetFileName));
 
         // A tablespace's disk counts as well.
-        var target = Path.Combine(RigRoot.NewDirectory("parent"), "data");
+        using var scratch = new Scratch("parent");
+        var target = Path.Combine(scratch.Path, "data");
         await disk.FillAsync(leaveBytes: 100_000);
         await RefusedAsync(ErrorKind.TargetTooSmall, source.Into(target) with { Tablespaces = new Dictionary<string, string> { ["elsewhere"] = Path.Combine(disk.MountPoint, "ts") } });
         Assert.False(Directory.Exists(target));
@@ -106,7 +111,8 @@ public sealed class RestoreTargetTests(RestorableCluster cluster)
     public async Task R2_a_process_id_alone_is_no_running_server()
     {
         var source = await cluster.GetAsync();
-        var target = RigRoot.NewDirectory("target");
+        using var scratch = new Scratch("target");
+        var target = scratch.Path;
         await File.WriteAllTextAsync(Path.Combine(target, "postmaster.pid"), $"{Environment.ProcessId}\n{target}\n");
         await RefusedAsync(ErrorKind.TargetNotEmpty, source.Into(target));
     }
@@ -119,7 +125,8 @@ public sealed class RestoreTargetTests(RestorableCluster cluster)
     public async Task A_tablespace_mapping_that_cannot_be_is_refused(string name, string directory)
     {
         var source = await cluster.GetAsync();
-        var target = Path.Combine(RigRoot.NewDirectory("parent"), "data");
+        using var scratch = new Scratch("parent");
+        var target = Path.Combine(scratch.Path, "data");
         await RefusedAsync(ErrorKind.Usage, source.Into(target) with { Tablespaces = new Dictionary<string, string> { [name] = directory.Replace("{target}", target, StringComparison.Ordinal) } });
         Assert.False(Directory.Exists(target));
     }

@@ -21,7 +21,8 @@ public sealed class RestoreTests
         await backup.ReceiveAsync();
         var rows = await RowDigest.TakeAsync(source);
 
-        var target = RigRoot.NewDirectory("restored");
+        using var scratch = new Scratch("restored");
+        var target = scratch.Path;
         var result = await RestoreJob.RunAsync(Options(backup, target), null, default);
 
         await using var restored = await TestCluster.OnDirectoryAsync(target, source);
