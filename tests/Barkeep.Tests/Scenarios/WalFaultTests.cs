@@ -61,7 +61,7 @@ public sealed class WalFaultTests
         await reception.ArchivedAsync();
         Assert.True(await reception.AssertEqualsServerAsync() >= 6);
         Assert.Empty(await reception.Lineage.Wal.ListGapsAsync(default));
-        Assert.Empty(Directory.EnumerateFiles(reception.Spool.Directory).Where(f => Path.HasExtension(f)));
+        Assert.DoesNotContain(Directory.EnumerateFiles(reception.Spool.Directory), file => Path.HasExtension(file));
     }
 
     [Fact]
