@@ -269,7 +269,7 @@ public sealed class WalFaultTests
     [Fact]
     public async Task W15_a_synchronous_commit_returns_when_it_is_flushed_here_not_before_and_not_later()
     {
-        await using var reception = await Reception.PrepareAsync(new() { Configuration = ["synchronous_commit = on"] });
+        await using var reception = await Reception.PrepareAsync(new() { Configuration = ["wal_sender_timeout = 2s"] });
         var process = reception.StartProcess();
         await reception.WriteAsync(1);
         await reception.CaughtUpAsync();
@@ -284,11 +284,22 @@ public sealed class WalFaultTests
             await reception.Cluster.SqlAsync($"INSERT INTO sync VALUES ({i})");
         }
 
+        // Now a disk that takes half a minute to flush. Replies go on meanwhile, since the server asks for them, and claim nothing new.
         Task commit;
-        await using (await new Strace("fdatasync:error=EIO").AttachAsync(process.Pid))
+        await using (await new Strace("fdatasync:delay_enter=30000000").AttachAsync(process.Pid))
         {
+            var before = await reception.ServerFlushedAsync();
             commit = reception.Cluster.SqlAsync("INSERT INTO sync VALUES (-1)");
-            await Eventually.IsTrueAsync(() => process.Error.Split("flushing").Length > 2, "its bytes have come, and flushing them fails");
+            await Eventually.IsTrueAsync(
+                async () => await reception.ServerFlushedAsync() is var end && end > before
+                    && reception.Spool.List().Any(f => f.Name.Start(reception.Size) + f.Length >= end),
+                "the commit's bytes have come");
+            for (var replies = 0; replies < 3; replies++)
+            {
+                var last = await reception.Cluster.ScalarAsync<DateTime>("SELECT reply_time FROM pg_stat_replication");
+                await Eventually.IsTrueAsync(async () => await reception.Cluster.ScalarAsync<DateTime>("SELECT reply_time FROM pg_stat_replication") > last, "a reply");
+            }
+            Assert.True(await reception.Cluster.ScalarAsync<bool>("SELECT flush_lsn < pg_current_wal_flush_lsn() FROM pg_stat_replication"));
             Assert.False(commit.IsCompleted);
             Assert.Equal("SyncRep", await reception.Cluster.ScalarAsync<string>("SELECT wait_event FROM pg_stat_activity WHERE query LIKE 'INSERT INTO sync%' AND pid <> pg_backend_pid()"));
         }

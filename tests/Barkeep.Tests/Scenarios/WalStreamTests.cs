@@ -37,6 +37,24 @@ public sealed class WalStreamTests
         Assert.Empty(await reception.Lineage.Wal.ListGapsAsync(default));
     }
 
+    [Theory]
+    [InlineData(16)]
+    [InlineData(64)]
+    public async Task Segments_of_any_size_are_received(int megabytes)
+    {
+        await using var reception = await Reception.PrepareAsync(new() { WalSegmentSizeMb = megabytes, Configuration = ["min_wal_size = 256MB"] });
+        reception.Start();
+        for (var i = 0; i < 3; i++)
+        {
+            await reception.WriteAsync(2);
+            await reception.Cluster.SqlAsync("SELECT pg_switch_wal()");
+        }
+        await reception.CaughtUpAsync();
+        await reception.ArchivedAsync();
+        Assert.True(await reception.AssertEqualsServerAsync() >= 3);
+        Assert.Equal(megabytes << 20, (await reception.StoredAsync((await reception.Lineage.Wal.ListSegmentsAsync(default))[0].Name)).Length);
+    }
+
     [Fact]
     public async Task What_is_stopped_in_an_orderly_way_has_acknowledged_everything_and_goes_on_where_it_was()
     {
