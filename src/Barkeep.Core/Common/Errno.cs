@@ -32,6 +32,7 @@ public static class Errno
         BarkeepException known => known,
         // .NET keeps errno in HResult for the errors it maps to a plain IOException.
         IOException io when (io.HResult & 0xFFFF) is NoSpace or Quota => From(NoSpace, doing, io),
+        UnauthorizedAccessException => new(ErrorKind.Storage, $"{doing}: {error.Message}", $"this runs as uid {NativeMethods.EffectiveUser()}: run every command as one user, to whom all of barkeep's files belong", error),
         _ => new(ErrorKind.Storage, $"{doing}: {error.Message}", null, error),
     };
 

@@ -32,6 +32,9 @@ static partial class NativeMethods
     [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
     public static partial int FileDataSync(int fd);
 
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    public static partial uint EffectiveUser();
+
     [LibraryImport("libc", EntryPoint = "syncfs", SetLastError = true)]
     public static partial int FilesystemSync(int fd);
 

@@ -122,7 +122,7 @@ static class RestoreTarget
     // A data directory belongs to the user that PostgreSQL runs as, and only root can give it away.
     static void CheckOwned(string path)
     {
-        var user = TargetCalls.EffectiveUser();
+        var user = NativeMethods.EffectiveUser();
         if (user != 0 && OwnerOf(path).Uid != user)
         {
             throw new BarkeepException(ErrorKind.TargetUnwritable, $"{path} belongs to another user (uid {OwnerOf(path).Uid}) than the one that restores (uid {user})", "restore as that user or as root, or restore elsewhere");

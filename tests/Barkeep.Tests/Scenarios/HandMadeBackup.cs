@@ -45,6 +45,8 @@ sealed class HandMadeBackup : IDisposable
     /// <summary>Files outside the data directory that the backup keeps: path on the server and content.</summary>
     public Dictionary<string, string> External { get; } = [];
 
+    public bool GroupAccess { get; init; }
+
     /// <summary>A settings dictionary other than the server's own.</summary>
     public Dictionary<string, string> ExtraSettings { get; } = [];
 
@@ -180,7 +182,7 @@ sealed class HandMadeBackup : IDisposable
             CopySeconds = 1,
             Jobs = 1,
             DataChecksums = true,
-            GroupAccess = false,
+            GroupAccess = GroupAccess,
             ClusterSize = entries.Sum(e => e.Length),
             ReadBytes = 0,
             StoredBytes = 0,

@@ -1,0 +1,197 @@
+using System.Globalization;
+using Barkeep.Common;
+using Barkeep.Tests.Rig;
+using Xunit;
+
+namespace Barkeep.Tests.Scenarios;
+
+/// <summary>Restores by the program itself: killed, as root and as others.</summary>
+public sealed class RestoreCommandTests(RestorableCluster cluster)
+{
+    [Theory]
+    [InlineData("mkdirat:signal=KILL:when=7")]
+    [InlineData("openat2:signal=KILL:when=60")]
+    [InlineData("pwrite64:signal=KILL:when=3")]
+    [InlineData("pwrite64:signal=KILL:when=150")]
+    [InlineData("symlinkat:signal=KILL:when=1")]
+    [InlineData("syncfs:signal=KILL:when=1")]
+    public async Task R3_after_kill_9_PostgreSQL_does_not_start_and_the_next_restore_says_what_to_do(string kill)
+    {
+        var source = await cluster.GetAsync();
+        await using var rig = Rig(source);
+        var target = rig.RestoreDirectory;
+        var killed = await rig.RunAsync(new Strace(kill), "restore-last");
+        Assert.Equal(137, killed.ExitCode);
+
+        // PostgreSQL refuses.
+        Assert.True(File.Exists(Path.Combine(target, "barkeep.unfinished-restore")));
+        await using (var half = await TestCluster.OnDirectoryAsync(target, source.Source))
+        {
+            await Assert.ThrowsAsync<InvalidOperationException>(() => half.StartAsync());
+        }
+
+        // So does a restore, with the way out; it works.
+        var again = await rig.RunAsync("restore-last");
+        Assert.Equal((int)ErrorKind.TargetNotEmpty, again.ExitCode);
+        Assert.Contains("has not ended", again.Error, StringComparison.Ordinal);
+        Assert.Contains("empty the directory", again.Error, StringComparison.Ordinal);
+        (await Command.RunAsync("find", target, "-mindepth", "1", "-delete")).Checked();
+        (await rig.RunAsync("restore-last")).Checked();
+        await using (await source.StartAsync(target))
+        {
+        }
+    }
+
+    [Fact]
+    public async Task R3_a_disk_that_fails_to_flush_fails_the_restore()
+    {
+        var source = await cluster.GetAsync();
+        await using var rig = Rig(source);
+        var result = await rig.RunAsync(new Strace("syncfs:error=EIO"), "restore-last");
+        Assert.Equal((int)ErrorKind.Storage, result.ExitCode);
+        Assert.False(File.Exists(Path.Combine(rig.RestoreDirectory, "global/pg_control")));
+        Assert.Contains("flushing", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task R6_as_root_files_go_to_the_owner_of_the_directory()
+    {
+        var source = await cluster.GetAsync();
+        await using var rig = Rig(source);
+        (await Command.RunAsync("chown", "12345:23456", rig.RestoreDirectory)).Checked();
+        (await rig.RunAsync("restore-last")).Checked();
+        await AssertOwnedAsync(rig.RestoreDirectory, 12345, 23456, "700", "600");
+    }
+
+    [Fact]
+    public async Task R6_as_root_in_roots_directory_files_go_to_the_user_postgres()
+    {
+        var source = await cluster.GetAsync();
+        await using var rig = Rig(source);
+        (await rig.RunAsync("restore-last")).Checked();
+        await AssertOwnedAsync(rig.RestoreDirectory, PostgresUser.Uid, PostgresUser.Gid, "700", "600");
+    }
+
+    [Theory]
+    [InlineData("4711", 4711, 4711)]
+    [InlineData("4711:4712", 4711, 4712)]
+    [InlineData("daemon", 1, 1)]
+    [InlineData("daemon:bin", 1, 2)]
+    public async Task R6_as_root_files_go_to_the_owner_that_is_asked_for(string owner, int uid, int gid)
+    {
+        var source = await cluster.GetAsync();
+        await using var rig = Rig(source);
+        (await rig.RunAsync("restore-last", "--owner", owner)).Checked();
+        await AssertOwnedAsync(rig.RestoreDirectory, uid, gid, "700", "600");
+    }
+
+    [Fact]
+    public async Task R6_an_owner_that_is_nobody_here_or_cannot_be_given_is_refused()
+    {
+        var source = await cluster.GetAsync();
+        await using var rig = Rig(source);
+        var unknown = await rig.RunAsync("restore-last", "--owner", "nosuchuser");
+        Assert.Equal((int)ErrorKind.Usage, unknown.ExitCode);
+        await rig.RunAsPostgresAsync();
+        var foreign = await rig.RunAsync("restore-last", "--owner", "daemon");
+        Assert.Equal((int)ErrorKind.Usage, foreign.ExitCode);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(rig.RestoreDirectory));
+    }
+
+    [Fact]
+    public async Task R6_any_unprivileged_user_restores_for_itself_and_not_into_the_directory_of_another()
+    {
+        var source = await cluster.GetAsync();
+        await using var rig = Rig(source);
+        rig.User = (31337, 31337);
+        var refused = await rig.RunAsync("restore-last");
+        Assert.True((int)ErrorKind.TargetUnwritable == refused.ExitCode, refused.ToString());
+        Assert.Empty(Directory.EnumerateFileSystemEntries(rig.RestoreDirectory));
+
+        (await Command.RunAsync("chown", "31337:31337", rig.RestoreDirectory)).Checked();
+        (await Command.RunAsync("chown", "--recursive", "31337:31337", rig.Home)).Checked();
+        (await rig.RunAsync("restore-last")).Checked();
+        await AssertOwnedAsync(rig.RestoreDirectory, 31337, 31337, "700", "600");
+    }
+
+    [Fact]
+    public async Task R6_a_cluster_with_group_access_is_restored_with_group_access_and_starts()
+    {
+        await using var server = await TestCluster.StartNewAsync();
+        await using var rig = new BarkeepRig();
+        using var backup = new HandMadeBackup(server, rig.Home) { GroupAccess = true };
+        await backup.TakeAsync();
+        Configure(rig);
+        // Whatever the umask.
+        (await rig.RunAsync("restore-last")).Checked();
+        await AssertOwnedAsync(rig.RestoreDirectory, PostgresUser.Uid, PostgresUser.Gid, "750", "640");
+        await using var restored = await TestCluster.OnDirectoryAsync(rig.RestoreDirectory, server);
+        await restored.StartAsync();
+        await restored.RecoveredAsync();
+    }
+
+    [Fact]
+    public async Task B24_a_repository_that_cannot_be_written_can_be_restored_from()
+    {
+        var source = await cluster.GetAsync();
+        await using var disk = await LoopDisk.CreateAsync(100);
+        (await Command.RunAsync("cp", "--recursive", $"{source.Home}/.", disk.MountPoint)).Checked();
+        await disk.RemountAsync(readOnly: true);
+        await using var rig = new BarkeepRig();
+        rig.Environment["BARKEEP_HOME"] = disk.MountPoint;
+        Configure(rig);
+        (await rig.RunAsync("restore-last")).Checked();
+        await using (await source.StartAsync(rig.RestoreDirectory))
+        {
+        }
+    }
+
+    [Theory]
+    [InlineData("manifest")]
+    [InlineData("format")]
+    public async Task B24_files_that_root_left_are_named_to_the_user_who_cannot_read_them(string name)
+    {
+        var source = await cluster.GetAsync();
+        await using var rig = Rig(source);
+        await rig.RunAsPostgresAsync();
+        var file = Directory.EnumerateFiles(rig.Home, name, SearchOption.AllDirectories).First();
+        (await Command.RunAsync("chown", "0:0", file)).Checked();
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        var result = await rig.RunAsync("restore-last");
+        Assert.Equal((int)ErrorKind.Storage, result.ExitCode);
+        Assert.Contains($"{name}' is denied", result.Error, StringComparison.Ordinal);
+        Assert.Contains($"uid {PostgresUser.Uid}", result.Error, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(rig.RestoreDirectory));
+    }
+
+    static BarkeepRig Rig(RestorableCluster.State source)
+    {
+        var rig = new BarkeepRig();
+        CopyTree(source.Home, rig.Home);
+        Configure(rig);
+        return rig;
+    }
+
+    // For a restore only the file's name counts.
+    static void Configure(BarkeepRig rig) => File.WriteAllText(Path.Combine(rig.ConfigDirectory, $"{HandMadeBackup.Server}.json"), "{}");
+
+    static void CopyTree(string from, string to)
+    {
+        foreach (var directory in Directory.EnumerateDirectories(from, "*", SearchOption.AllDirectories))
+        {
+            Directory.CreateDirectory(Path.Combine(to, Path.GetRelativePath(from, directory)));
+        }
+        foreach (var file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+        {
+            File.Copy(file, Path.Combine(to, Path.GetRelativePath(from, file)));
+        }
+    }
+
+    static async Task AssertOwnedAsync(string directory, int uid, int gid, string directoryMode, string fileMode)
+    {
+        var wrong = await Command.RunAsync("find", directory, "-not", "(", "-uid", Text(uid), "-gid", Text(gid), "(", "-type", "l", "-or", "-type", "d", "-perm", directoryMode, "-or", "-type", "f", "-perm", fileMode, ")", ")");
+        Assert.Equal("", wrong.Checked().Output);
+    }
+
+    static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+}
