@@ -126,6 +126,7 @@ image_test() {
     try_receiver_killed
     try_disaster
     try_restored
+    try_going_on
     try_volume_alone
     try_without_privilege
     try_stop
@@ -262,6 +263,17 @@ try_without_privilege() {
     run $container run --rm --label "$label" --user 10123:0 --read-only --cap-drop all --security-opt no-new-privileges --network none \
         --env-file "$files/env" "$IMAGE" setup-barman --no-verify --no-initial-backup
     ok "setup-barman writes its configuration" [ "$status" = 0 ]
+}
+
+# The restored database takes the old one's place, as after a disaster.
+try_going_on() {
+    step "setup-barman again: the restored database is backed up from now on"
+    run $container exec "$barman" setup-barman
+    ok "setup-barman ends with status 0" [ "$status" = 0 ]
+    run $container exec "$barman" barman backup montagu
+    ok "a backup of the restored database ends with status 0" [ "$status" = 0 ]
+    run $container exec "$barman" barman check montagu
+    ok "every check passes" [ "$status" = 0 ]
 }
 
 # The volume with the backups is all that a restore needs: neither the container that made them nor a network nor any variable.
