@@ -16,6 +16,9 @@ public sealed class SqlSession : IAsyncDisposable
         "-c search_path=pg_catalog -c standard_conforming_strings=on -c statement_timeout=0 -c lock_timeout=0"
         + " -c idle_in_transaction_session_timeout=0 -c jit=off -c DateStyle=ISO -c default_transaction_read_only=off";
 
+    // Two rows of file bytes: with Npgsql's default of 8 KiB every 8 KiB of a file are a system call.
+    const int ReadBuffer = 256 << 10;
+
     readonly ServerConfig _server;
     readonly NpgsqlDataSource _source;
     readonly NpgsqlConnection _connection;
@@ -154,6 +157,7 @@ public sealed class SqlSession : IAsyncDisposable
             TcpKeepAlive = true,
             TcpKeepAliveTime = 30,
             TcpKeepAliveInterval = 10,
+            ReadBufferSize = ReadBuffer,
             IncludeErrorDetail = false,
         };
         if (!server.BackupPassword.IsEmpty)

@@ -1,4 +1,5 @@
 using Barkeep.Tests.Rig;
+using Barkeep.Wal;
 using Xunit;
 
 namespace Barkeep.Tests.Scenarios;
@@ -37,6 +38,37 @@ public sealed class BackupDamageTests
         {
             Assert.Equal(await File.ReadAllBytesAsync(Path.Combine(cluster.DataDirectory, file)), await File.ReadAllBytesAsync(Path.Combine(unpacked, file)));
         }
+    }
+
+    [Fact]
+    public async Task B5_a_page_that_changed_since_the_backup_began_is_no_damage_and_one_from_the_future_is()
+    {
+        await using var cluster = await TestCluster.StartNewAsync();
+        // In a file of no relation's, read after all of them, so that the server leaves it alone.
+        const string File = "base/99999/99999";
+        var path = Path.Combine(cluster.DataDirectory, File);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        await System.IO.File.WriteAllBytesAsync(path, new byte[2 * 8192]);
+        await PostgresUser.OwnAsync(Path.GetDirectoryName(path)!);
+        using var bench = BackupBench.Of(cluster);
+        var (_, running) = await bench.StartSlowlyAsync();
+        await cluster.SqlAsync("CREATE TABLE t (i int)");
+        var now = Lsn.Parse(await cluster.ScalarAsync<string>("SELECT pg_current_wal_insert_lsn()::text"));
+        await System.IO.File.WriteAllBytesAsync(path, [.. Torn(now), .. Torn(now + (1L << 30))]);
+
+        var result = await running;
+        Assert.Equal((File, 1L), Assert.Single(result.Info.DamagedPages.Select(d => (d.File, d.Block))));
+    }
+
+    // A header with rows' bounds and a checksum that is wrong.
+    static byte[] Torn(Lsn lsn)
+    {
+        var page = new byte[8192];
+        BitConverter.TryWriteBytes(page, (uint)(lsn.Value >> 32));
+        BitConverter.TryWriteBytes(page.AsSpan(4), (uint)lsn.Value);
+        BitConverter.TryWriteBytes(page.AsSpan(14), (ushort)8192);
+        page[5000] = 1;
+        return page;
     }
 
     static void Damage(TestCluster cluster, string file, int block, SpanAction damage)
