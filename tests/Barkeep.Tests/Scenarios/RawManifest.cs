@@ -1,6 +1,5 @@
 using System.IO.Hashing;
 using System.Text;
-using Barkeep.Repo;
 using ZstdSharp;
 
 namespace Barkeep.Tests.Scenarios;
@@ -8,21 +7,21 @@ namespace Barkeep.Tests.Scenarios;
 /// <summary>A manifest's bytes made by hand: with the right hash and a body that no writer of ours would make.</summary>
 sealed class RawManifest
 {
-    readonly MemoryStream _body = new();
+    readonly List<byte> _body = [];
 
     public RawManifest Number(ulong value)
     {
         for (; value >= 0x80; value >>= 7)
         {
-            _body.WriteByte((byte)(value | 0x80));
+            _body.Add((byte)(value | 0x80));
         }
-        _body.WriteByte((byte)value);
+        _body.Add((byte)value);
         return this;
     }
 
     public RawManifest Bytes(params ReadOnlySpan<byte> bytes)
     {
-        _body.Write(bytes);
+        _body.AddRange(bytes);
         return this;
     }
 
