@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text;
 using Barkeep.Cli.Shared;
 using Barkeep.Common;
 using Barkeep.Configuration;
@@ -27,7 +28,7 @@ sealed class Session
         var format = good && parse.GetValue(GlobalOptions.Format) == "json" ? OutputFormat.Json : OutputFormat.Console;
         return new()
         {
-            Output = new(format, good && parse.GetValue(GlobalOptions.Quiet), Console.Out, Console.Error),
+            Output = new(format, good && parse.GetValue(GlobalOptions.Quiet), new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(false), 16 << 10), Console.Error),
             Log = new(Console.Error, good ? LevelOf(parse) : LogLevel.Warning, TimeProvider.System),
         };
     }

@@ -18,12 +18,15 @@ sealed class Output(OutputFormat format, bool quiet, TextWriter standard, TextWr
     /// <summary>Whether a person watches stdout, so that a line may be drawn over again.</summary>
     public bool IsTerminal => !IsJson && !quiet && !Console.IsOutputRedirected;
 
-    /// <summary>A line of a result in the form for people. JSON has it from the results.</summary>
+    /// <summary>A line of a result in the form for people, held back until the next flush: a result may be long. JSON has it from the results.</summary>
     public void Line(string text)
     {
         if (!IsJson)
         {
-            Write(standard, text);
+            lock (_lock)
+            {
+                standard.Write(text + "\n");
+            }
         }
     }
 
@@ -55,15 +58,15 @@ sealed class Output(OutputFormat format, bool quiet, TextWriter standard, TextWr
         }
     }
 
-    /// <summary>Prints the object, once, if JSON was asked for.</summary>
+    /// <summary>Prints what is still held back: the object, once, if JSON was asked for.</summary>
     public void Finish()
     {
         if (IsJson && !_finished)
         {
             _finished = true;
             standard.Write(JsonText.Of(_results));
-            standard.Flush();
         }
+        standard.Flush();
     }
 
     void Say(string key, TextWriter writer, string text, bool silent, string prefix = "")
@@ -90,6 +93,8 @@ sealed class Output(OutputFormat format, bool quiet, TextWriter standard, TextWr
     {
         lock (_lock)
         {
+            // In the order in which they were said, also where both go to one place.
+            standard.Flush();
             writer.Write(text + "\n");
             writer.Flush();
         }

@@ -20,6 +20,12 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
 
     public BackupInfo? Info => Record.Info;
 
+    /// <summary>Its begin; invalid without a manifest.</summary>
+    public Lsn BeginLsn { get; } = record.Info?.BeginLsn ?? Lsn.Invalid;
+
+    /// <summary>Its end; invalid without a manifest.</summary>
+    public Lsn EndLsn { get; } = record.Info?.EndLsn ?? Lsn.Invalid;
+
     /// <summary>Barman's word for its state.</summary>
     public string Status => Record.State switch
     {
@@ -45,18 +51,18 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
     /// <summary>What a restore of it writes: the cluster and the WAL that it needs.</summary>
     public ByteSize Size => new((Info?.ClusterSize ?? 0) + OwnWal.Bytes);
 
-    public void Add(StoredSegment segment)
+    /// <summary>Counts a segment as its.</summary>
+    public void Add(SegmentName segment, long storedLength)
     {
-        var size = Lineage.Identity.SegmentSize;
-        if (segment.Name.Start(size) < Info!.EndLsn)
+        if (segment.Start(Lineage.Identity.SegmentSize) < EndLsn)
         {
-            OwnWal = (OwnWal.Bytes + segment.StoredLength, OwnWal.Files + 1);
+            OwnWal = (OwnWal.Bytes + storedLength, OwnWal.Files + 1);
         }
         else
         {
-            LaterWal = (LaterWal.Bytes + segment.StoredLength, LaterWal.Files + 1);
+            LaterWal = (LaterWal.Bytes + storedLength, LaterWal.Files + 1);
         }
-        LastSegment = LastSegment is { } last && last > segment.Name ? last : segment.Name;
+        LastSegment = LastSegment is { } last && last > segment ? last : segment;
     }
 
     public string ListLine(ServerName server)

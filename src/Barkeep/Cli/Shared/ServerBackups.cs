@@ -52,14 +52,21 @@ sealed class ServerBackups
     // A segment belongs to the newest backup that begins at or before it: to its own WAL up to its end, to the WAL after it from there.
     static void Count(List<ServerBackup> backups, IReadOnlyList<StoredSegment> segments)
     {
-        var started = backups.Where(static b => b.Info is not null).OrderBy(static b => b.Info!.BeginLsn).ToList();
+        var size = backups[0].Lineage.Identity.SegmentSize;
+        var started = backups.Where(static b => b.Info is not null).OrderBy(static b => b.BeginLsn).ToArray();
+        var begins = started.Select(b => b.BeginLsn.AlignDown(size.Bytes)).ToArray();
         foreach (var segment in segments)
         {
-            var size = started.Count == 0 ? default : started[0].Lineage.Identity.SegmentSize;
-            var owner = started.FindLastIndex(b => b.Info!.BeginLsn.AlignDown(size.Bytes) <= segment.Name.Start(size));
+            var found = Array.BinarySearch(begins, segment.Name.Start(size));
+            // Of several that begin in one segment the last; where none begins, the one before.
+            var owner = found < 0 ? ~found - 1 : found;
+            while (owner >= 0 && owner + 1 < begins.Length && begins[owner + 1] == begins[owner])
+            {
+                owner++;
+            }
             if (owner >= 0)
             {
-                started[owner].Add(segment);
+                started[owner].Add(segment.Name, segment.StoredLength);
             }
         }
     }
