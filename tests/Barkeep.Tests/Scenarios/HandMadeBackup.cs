@@ -40,7 +40,12 @@ sealed class HandMadeBackup : IDisposable
 
     public Locations Locations { get; }
 
-    public string RepositoryDirectory => Locations.RepositoryDirectory(ServerName.Parse(Server));
+    public string ServerName { get; init; } = Server;
+
+    /// <summary>False when a receiver is at work.</summary>
+    public bool TakesWal { get; init; } = true;
+
+    public string RepositoryDirectory => Locations.RepositoryDirectory(Configuration.ServerName.Parse(ServerName));
 
     /// <summary>Files outside the data directory that the backup keeps: path on the server and content.</summary>
     public Dictionary<string, string> External { get; } = [];
@@ -57,7 +62,7 @@ sealed class HandMadeBackup : IDisposable
         return await repository.AdoptAsync(new(control.SystemIdentifier, _cluster.Version, control.SegmentSize), acceptNew: false, _clock, cancellationToken);
     }
 
-    public async Task<string> SpoolAsync() => Directory.CreateDirectory(Locations.SpoolDirectory(ServerName.Parse(Server), (await LineageAsync()).Identity.SystemId)).FullName;
+    public async Task<string> SpoolAsync() => Directory.CreateDirectory(Locations.SpoolDirectory(Configuration.ServerName.Parse(ServerName), (await LineageAsync()).Identity.SystemId)).FullName;
 
     /// <summary>Takes a backup, all its WAL included.</summary>
     public async Task<BackupId> TakeAsync(Func<Task>? meanwhile = null, bool complete = true)
@@ -67,7 +72,7 @@ sealed class HandMadeBackup : IDisposable
         var id = BackupId.Next(_clock, newest);
         Assert.True(await lineage.Backups.StartAsync(id, _clock, "test", default));
         // The backup's checkpoint may remove what no slot holds.
-        await ReceiveAsync();
+        await ReceiveIfNobodyElseDoesAsync();
 
         await using var connection = await _cluster.OpenAsync();
         var begin = await ScalarAsync(connection, _cluster.Version >= 15 ? "SELECT pg_backup_start('test', true)::text" : "SELECT pg_start_backup('test', true, false)::text");
@@ -95,7 +100,7 @@ sealed class HandMadeBackup : IDisposable
         entries.AddRange(External.Select(e => ManifestEntry.External(e.Key, Encoding.UTF8.GetBytes(e.Value))));
         entries.Sort((a, b) => ManifestEntry.ComparePaths(a.Path, b.Path));
         await lineage.Backups.CommitAsync(id, new() { Info = await InfoAsync(connection, lineage, id, begin, end, entries), Packs = names, Entries = entries }, default);
-        await ReceiveAsync();
+        await ReceiveIfNobodyElseDoesAsync();
         if (complete)
         {
             await lineage.Backups.CompleteAsync(id, _clock, default);
@@ -145,6 +150,8 @@ sealed class HandMadeBackup : IDisposable
         }
     }
 
+    Task ReceiveIfNobodyElseDoesAsync() => TakesWal ? ReceiveAsync() : Task.CompletedTask;
+
     async Task<BackupInfo> InfoAsync(NpgsqlConnection connection, Lineage lineage, BackupId id, string begin, string end, List<ManifestEntry> entries)
     {
         var settings = new Dictionary<string, string>(ExtraSettings);
@@ -168,7 +175,7 @@ sealed class HandMadeBackup : IDisposable
         return new()
         {
             BackupId = id.ToString(),
-            Server = Server,
+            Server = ServerName,
             SystemId = lineage.Identity.SystemId.ToString(CultureInfo.InvariantCulture),
             ServerVersion = int.Parse(await ScalarAsync(connection, "SHOW server_version_num"), CultureInfo.InvariantCulture),
             DataDirectory = _cluster.DataDirectory,

@@ -1,0 +1,152 @@
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Restores;
+using Barkeep.Tests.Rig;
+using Barkeep.Wal;
+using Xunit;
+
+namespace Barkeep.Tests.Scenarios;
+
+public sealed class RestoreHistoryTests
+{
+    [Fact]
+    public async Task With_the_source_at_rest_the_files_equal_a_pg_basebackups_page_for_page()
+    {
+        await using var server = await TestCluster.StartNewAsync(new TestClusterOptions { Configuration = ["autovacuum = off"] });
+        var place = await server.NewDirectoryAsync("elsewhere");
+        await server.SqlAsync($"CREATE TABLESPACE elsewhere LOCATION '{place}'");
+        await server.SqlAsync("CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 30000) i; CREATE INDEX ON t (md5) TABLESPACE elsewhere; DELETE FROM t WHERE i % 3 = 0; CREATE UNLOGGED TABLE u AS SELECT 1 AS i");
+        await server.SqlAsync("VACUUM t");
+        await server.SqlAsync("CHECKPOINT");
+        using var backup = new HandMadeBackup(server);
+        await backup.TakeAsync();
+        using var scratch = new Scratch("comparison");
+        await PostgresUser.OwnAsync(scratch.Path);
+        var (restored, copy) = (Path.Combine(scratch.Path, "restored"), Path.Combine(scratch.Path, "copy"));
+        (await server.RunAsync("pg_basebackup", "--pgdata", copy, "--checkpoint=fast", "--no-sync", $"--tablespace-mapping={place}={scratch.Path}/place")).Checked();
+
+        await RestoreJob.RunAsync(Options(backup, restored), null, default);
+
+        // The unlogged table's main fork is left out by pg_basebackup alone: this test's own backup takes files as they are.
+        var unlogged = await server.ScalarAsync<string>("SELECT pg_relation_filepath('u')");
+        var differences = ClusterComparison.Differences(restored, copy, "tablespaces", unlogged);
+        Assert.Empty(differences.Where(d => !d.StartsWith("global/pg_control", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData(13)]
+    [InlineData(15)]
+    [InlineData(18)]
+    public async Task After_a_promotion_the_restore_follows_the_new_timeline(int version)
+    {
+        await using var primary = await TestCluster.StartNewAsync(version);
+        using var backup = new HandMadeBackup(primary);
+        await primary.SqlAsync("CREATE TABLE t (i int)");
+        await backup.TakeAsync();
+        await using var standby = await primary.StartStandbyAsync();
+        await primary.SqlAsync("INSERT INTO t VALUES (1)");
+        await Eventually.IsTrueAsync(async () => await standby.ScalarAsync<long>("SELECT count(*) FROM t") == 1, "the row arrives");
+        await backup.ReceiveAsync();
+        await standby.PromoteAsync();
+        await standby.SqlAsync("INSERT INTO t VALUES (2)");
+        await standby.SqlAsync("CHECKPOINT");
+        await backup.ReceiveAsync(standby);
+        // The old primary goes on alone, and what it writes was received too.
+        await primary.SqlAsync("INSERT INTO t VALUES (99)");
+        await primary.SqlAsync("SELECT pg_switch_wal()");
+        await primary.SqlAsync("INSERT INTO t VALUES (99)");
+        await backup.ReceiveAsync();
+
+        // The new one wins.
+        using var scratch = new Scratch("restored");
+        var (target, old) = (Path.Combine(scratch.Path, "new"), Path.Combine(scratch.Path, "old"));
+        var result = await RestoreJob.RunAsync(Options(backup, target), null, default);
+        Assert.Equal(new TimelineId(2), result.Timeline);
+        Assert.Contains(result.Warnings, w => w.StartsWith("timeline 1 went on", StringComparison.Ordinal));
+        await using (var restored = await StartAsync(target, standby))
+        {
+            Assert.Equal(["1", "2"], await restored.ListAsync("SELECT i FROM t ORDER BY i"));
+            await restored.SqlAsync("CHECKPOINT");
+            Assert.Equal(3, await restored.ScalarAsync<int>("SELECT timeline_id FROM pg_control_checkpoint()"));
+        }
+
+        // The old one on request; its new timeline is none that exists.
+        result = await RestoreJob.RunAsync(Options(backup, old) with { Timeline = new(1) }, null, default);
+        Assert.Equal(new TimelineId(1), result.Timeline);
+        await using (var restored = await StartAsync(old, standby))
+        {
+            Assert.Equal(["1", "99", "99"], await restored.ListAsync("SELECT i FROM t ORDER BY i"));
+            await restored.SqlAsync("CHECKPOINT");
+            Assert.Equal(3, await restored.ScalarAsync<int>("SELECT timeline_id FROM pg_control_checkpoint()"));
+        }
+
+        // One that does not exist.
+        var error = await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.RunAsync(Options(backup, Path.Combine(scratch.Path, "none")) with { Timeline = new(7) }, null, default));
+        Assert.Equal(ErrorKind.NoUsableBackup, error.Kind);
+    }
+
+    [Fact]
+    public async Task A_promotion_of_which_only_the_history_was_received_ends_where_it_began()
+    {
+        await using var primary = await TestCluster.StartNewAsync();
+        using var backup = new HandMadeBackup(primary);
+        await primary.SqlAsync("CREATE TABLE t (i int)");
+        await backup.TakeAsync();
+        await using var standby = await primary.StartStandbyAsync();
+        await primary.SqlAsync("INSERT INTO t VALUES (1)");
+        await Eventually.IsTrueAsync(async () => await standby.ScalarAsync<long>("SELECT count(*) FROM t") == 1, "the row arrives");
+        await backup.ReceiveAsync();
+        await standby.PromoteAsync();
+        await (await backup.LineageAsync()).Wal.PutHistoryAsync(new(2), await File.ReadAllBytesAsync(Path.Combine(standby.DataDirectory, "pg_wal/00000002.history")), default);
+
+        using var scratch = new Scratch("restored");
+        var result = await RestoreJob.RunAsync(Options(backup, scratch.Path), null, default);
+        Assert.Equal(new TimelineId(2), result.Timeline);
+        await using var restored = await StartAsync(scratch.Path, standby);
+        Assert.Equal(["1"], await restored.ListAsync("SELECT i FROM t"));
+        await restored.SqlAsync("CHECKPOINT");
+        Assert.Equal(3, await restored.ScalarAsync<int>("SELECT timeline_id FROM pg_control_checkpoint()"));
+    }
+
+    [Fact]
+    public async Task After_kill_9_of_the_source_every_acknowledged_transaction_is_restored()
+    {
+        await using var reception = await Reception.PrepareAsync(new TestClusterOptions { Configuration = ["synchronous_commit = on"] });
+        await reception.CreateSlotAsync();
+        reception.Start();
+        await reception.PhaseAsync(Barkeep.Repo.ReceiverPhase.Streaming);
+        await reception.Cluster.SqlAsync($"ALTER SYSTEM SET synchronous_standby_names = '{reception.Config.ApplicationName}'");
+        await reception.Cluster.SqlAsync("SELECT pg_reload_conf()");
+        using var backup = new HandMadeBackup(reception.Cluster, reception.Rig.Home) { ServerName = reception.Config.Name.ToString(), TakesWal = false };
+        await backup.TakeAsync(complete: false);
+
+        using var stop = new CancellationTokenSource();
+        var writing = reception.KeepWritingAsync(stop.Token);
+        await Eventually.IsTrueAsync(() => reception.Lineage.Wal.ListSegmentsAsync(default).Result.Count > 5, "WAL is stored");
+        await reception.Cluster.KillAsync();
+        await stop.CancelAsync();
+        var acknowledged = await writing;
+        Assert.True(acknowledged > 0);
+        await reception.StopAsync();
+
+        using var scratch = new Scratch("restored");
+        var result = await RestoreJob.RunAsync(new() { Locations = reception.Locations, Server = reception.Config.Name, Target = scratch.Path }, null, default);
+        Assert.Contains(result.Disarmed, d => d.Name == "synchronous_standby_names");
+        await using var restored = await StartAsync(scratch.Path, reception.Cluster);
+        var found = await restored.ScalarAsync<long>("SELECT count(DISTINCT i) FROM busy");
+        Assert.InRange(found, acknowledged, acknowledged + 1);
+        Assert.Equal(found * 100, await restored.ScalarAsync<long>("SELECT count(*) FROM busy"));
+        await ClusterSoundness.CheckAndStopAsync(restored);
+    }
+
+    static async Task<TestCluster> StartAsync(string target, TestCluster like)
+    {
+        var restored = await TestCluster.OnDirectoryAsync(target, like);
+        await restored.StartAsync();
+        await restored.RecoveredAsync();
+        return restored;
+    }
+
+    static RestoreOptions Options(HandMadeBackup backup, string target) =>
+        new() { Locations = backup.Locations, Server = ServerName.Parse(HandMadeBackup.Server), Target = target };
+}
