@@ -33,6 +33,10 @@ sealed class WalWriter(RestoreSource source, WalReading reading, TargetTree tree
                 meter.Add(bytes.Length);
             });
             await reading.CopyAsync(part.Segment, sink, cancellationToken);
+            if (offset < part.Keep)
+            {
+                throw new Common.BarkeepException(Common.ErrorKind.Damaged, $"WAL segment {name} has lost bytes since the restore began: {offset} of {part.Keep} are there");
+            }
             if (walker.Defect is { } defect)
             {
                 throw new Common.BarkeepException(Common.ErrorKind.Damaged, $"the WAL in segment {name} cannot be right: {defect}", "move the segment out of the repository to restore up to it");
