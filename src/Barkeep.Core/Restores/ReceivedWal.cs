@@ -1,3 +1,4 @@
+using Barkeep.Common;
 using Barkeep.Repo;
 using Barkeep.Wal;
 
@@ -21,7 +22,11 @@ public sealed class ReceivedWal
 
     public IReadOnlyDictionary<TimelineId, TimelineHistory> Histories { get; }
 
+    /// <summary>Why segments are missing, where it is known.</summary>
     public IReadOnlyList<Gap> Gaps { get; }
+
+    /// <summary>What could not be read and is not needed, one line each.</summary>
+    public IReadOnlyList<string> Notes { get; private init; } = [];
 
     /// <summary>Looks at spool and repository; a receiver may be at work meanwhile.</summary>
     public static async Task<ReceivedWal> ListAsync(WalArchive archive, WalSpool spool, CancellationToken cancellationToken)
@@ -50,7 +55,15 @@ public sealed class ReceivedWal
         {
             histories.Add(await archive.GetHistoryAsync(timeline, cancellationToken));
         }
-        return new(segments.Values, histories, await archive.ListGapsAsync(cancellationToken), archive.SegmentSize);
+        try
+        {
+            return new(segments.Values, histories, await archive.ListGapsAsync(cancellationToken), archive.SegmentSize);
+        }
+        catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
+        {
+            // Gaps show in the segments themselves; their records say only why.
+            return new(segments.Values, histories, [], archive.SegmentSize) { Notes = [e.Message] };
+        }
     }
 
     public bool TryGet(SegmentName name, out ReceivedSegment segment) => _segments.TryGetValue(name, out segment);

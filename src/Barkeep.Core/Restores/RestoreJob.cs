@@ -25,7 +25,7 @@ public static class RestoreJob
     /// Restores. When it returns, everything is on stable storage. When it throws after writing has begun, the directory has no global/pg_control,
     /// so that PostgreSQL does not start on it, and says so; when it throws before, everything is as it was.
     /// </summary>
-    /// <exception cref="BarkeepException">As <see cref="PlanAsync"/>; besides DiskFull, Storage.</exception>
+    /// <exception cref="BarkeepException">As <see cref="PlanAsync"/>; besides DiskFull, Storage, Interrupted.</exception>
     public static async Task<RestoreResult> RunAsync(RestoreOptions options, IProgress<RestoreProgress>? progress, CancellationToken cancellationToken)
     {
         // 1. What is restored, and whether the target can take it.
@@ -42,9 +42,10 @@ public static class RestoreJob
             var disarmed = await WriteAsync(plan, source, reading, options.Jobs ?? Math.Min(Environment.ProcessorCount, MaxJobs), meter, warnings, cancellationToken);
             return new(plan, plan.Route.History.Timeline, plan.Route.End, meter.Done, plan.FileCount, meter.Elapsed, warnings, disarmed);
         }
-        catch (BarkeepException e)
+        catch (Exception e) when (e is BarkeepException or OperationCanceledException)
         {
-            throw new BarkeepException(e.Kind, $"{e.Message}; the restore into {plan.Target} is unfinished, and PostgreSQL will not start on it", e.Hint ?? "empty the directory and restore again", e);
+            var (kind, what, hint) = e is BarkeepException known ? (known.Kind, known.Message, known.Hint) : (ErrorKind.Interrupted, "stopped", null);
+            throw new BarkeepException(kind, $"{what}; the restore into {plan.Target} is unfinished, and PostgreSQL will not start on it", hint ?? "empty the directory and restore again", e);
         }
     }
 

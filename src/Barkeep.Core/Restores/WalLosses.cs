@@ -18,11 +18,14 @@ static class WalLosses
             warnings.Add($"WAL IS MISSING: the restore ends at {route.End}, where segment {route.Missing} is not complete{(reason is null ? "" : $" ({reason})")}; what was committed from there to {last} is lost, unless a later backup holds it");
         }
 
-        // Bytes that are there and cannot be read, beyond the beginning of one record.
-        if (route.Defect is { } defect && defect.Kind is WalDefectKind.WrongSystem or WalDefectKind.WrongTimeline or WalDefectKind.Unsupported)
+        // Bytes that are there and cannot be replayed. Zeros in the last segment are what a crash of the machine leaves behind the last flush.
+        var within = size.NumberOf(route.ReceivedEnd) == size.NumberOf(route.End);
+        if (route.Defect is { } defect && !(defect.Kind == WalDefectKind.EndOfWal && within))
         {
-            warnings.Add($"the WAL received last cannot be used: {defect}");
+            warnings.Add($"THE LAST WAL CANNOT BE USED: the restore ends at {route.End}, before a {defect}; {route.ReceivedEnd - route.End} bytes from there to {route.ReceivedEnd} are lost, unless barman receive-wal gets them again");
         }
+
+        warnings.AddRange(received.Notes);
 
         // Another branch goes on where this one was left.
         foreach (var ancestor in route.History.Ancestors)

@@ -75,7 +75,7 @@ sealed class WalReading(WalArchive archive, WalSpool spool, ulong systemId)
                 parts.Add(part with { Keep = (int)Math.Min(part.Keep, keep) });
             }
         }
-        return route with { Parts = parts, End = end, Defect = defect is { Kind: not WalDefectKind.EndOfWal } ? defect : null };
+        return route with { Parts = parts, End = end, Defect = defect };
     }
 
     async Task<bool> TryCopySpoolAsync(ReceivedSegment segment, Stream destination, CancellationToken cancellationToken)

@@ -20,7 +20,10 @@ public sealed record WalRoute
     /// <summary>The first segment that is not there.</summary>
     public required SegmentName Missing { get; init; }
 
-    /// <summary>What is wrong with the bytes after <see cref="End"/>: usually a record of which only the beginning was received.</summary>
+    /// <summary>Where the received bytes end, whole records or not; unlike <see cref="End"/> it stays.</summary>
+    public Lsn ReceivedEnd { get; init; }
+
+    /// <summary>What is wrong with the bytes after <see cref="End"/>; null when they are but the beginning of a record.</summary>
     public WalDefect? Defect { get; init; }
 
     /// <summary>Chooses the timeline and lists its WAL. The newest timeline that descends from the backup wins: it is what the server became.</summary>
@@ -63,7 +66,7 @@ public sealed record WalRoute
         {
             number--;
         }
-        return new() { History = history, SegmentSize = size, Parts = parts, End = end, Missing = SegmentName.Of(history.TimelineAt(size.StartOf(number)), number, size) };
+        return new() { History = history, SegmentSize = size, Parts = parts, End = end, ReceivedEnd = end, Missing = SegmentName.Of(history.TimelineAt(size.StartOf(number)), number, size) };
     }
 
     // As recovery looks for it (xlogrecovery.c, XLogFileReadAnyTLI): on the newest timeline that had begun by the segment's end.

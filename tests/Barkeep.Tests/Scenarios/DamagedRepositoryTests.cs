@@ -130,6 +130,50 @@ public sealed class DamagedRepositoryTests(RestorableCluster cluster)
         Assert.Equal(["1"], await restored.ListAsync("SELECT i FROM t"));
     }
 
+    [Fact]
+    public async Task B6_a_damaged_tail_ends_the_restore_before_the_damage_and_that_is_said_loudly()
+    {
+        await using var server = await TestCluster.StartNewAsync();
+        using var backup = new HandMadeBackup(server);
+        await server.SqlAsync("CREATE TABLE t (i int)");
+        await backup.TakeAsync();
+        await server.SqlAsync("INSERT INTO t VALUES (1)");
+        var between = Lsn.Parse(await server.ScalarAsync<string>("SELECT pg_current_wal_insert_lsn()::text"));
+        await server.SqlAsync("INSERT INTO t VALUES (2)");
+        await server.SqlAsync("INSERT INTO t VALUES (3)");
+        await backup.ReceiveAsync();
+        var size = new SegmentSize(1 << 20);
+        var tail = Path.Combine(await backup.SpoolAsync(), SegmentName.Containing(TimelineId.First, between, size).ToString());
+        var bytes = await File.ReadAllBytesAsync(tail);
+        bytes[size.OffsetOf(between) + 26] ^= 4;
+        await File.WriteAllBytesAsync(tail, bytes);
+
+        using var scratch = new Scratch("target");
+        var result = await RestoreJob.RunAsync(new() { Locations = backup.Locations, Server = ServerName.Parse(HandMadeBackup.Server), Target = scratch.Path }, null, default);
+        Assert.Contains("CANNOT BE USED", Assert.Single(result.Warnings), StringComparison.Ordinal);
+        Assert.Equal(between, result.ReachedLsn);
+        var restoredTail = await File.ReadAllBytesAsync(Path.Combine(scratch.Path, "pg_wal", Path.GetFileName(tail)));
+        Assert.Equal(size.Bytes, restoredTail.Length);
+        Assert.False(restoredTail.AsSpan(size.OffsetOf(between)).ContainsAnyExcept((byte)0));
+        await using var restored = await TestCluster.OnDirectoryAsync(scratch.Path, server);
+        await restored.StartAsync();
+        await restored.RecoveredAsync();
+        Assert.Equal(["1"], await restored.ListAsync("SELECT i FROM t"));
+    }
+
+    [Fact]
+    public async Task B6_a_damaged_record_of_a_gap_is_told_and_prevents_nothing()
+    {
+        var source = await cluster.GetAsync();
+        var locations = await source.CopyAsync();
+        var lineage = (await Repository.OpenAsync(locations.RepositoryDirectory(ServerName.Parse(HandMadeBackup.Server)), default)).Current!;
+        await lineage.Wal.RecordGapAsync(new(new(1), new(0x90000000), new(0x90100000), "for a test", DateTimeOffset.UnixEpoch), default);
+        Mutilate(await FindAsync(locations, "gaps/.*"), "flip 0.9");
+        using var scratch = new Scratch("target");
+        var result = await RestoreJob.RunAsync(source.Into(scratch.Path) with { Locations = locations }, null, default);
+        Assert.Contains(result.Warnings, w => w.Contains("/gaps/", StringComparison.Ordinal));
+    }
+
     static async Task<string> FindAsync(Locations locations, string which)
     {
         var directory = locations.RepositoryDirectory(ServerName.Parse(HandMadeBackup.Server));

@@ -43,6 +43,17 @@ public sealed class RestoreCommandTests(RestorableCluster cluster)
     }
 
     [Fact]
+    public async Task R3_an_interrupted_restore_says_what_it_leaves()
+    {
+        var source = await cluster.GetAsync();
+        await using var rig = Rig(source);
+        var result = await rig.RunAsync(new Strace("pwrite64:signal=INT:when=20"), "restore-last");
+        Assert.True((int)ErrorKind.Interrupted == result.ExitCode, result.ToString());
+        Assert.Contains($"the restore into {rig.RestoreDirectory} is unfinished", result.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(Path.Combine(rig.RestoreDirectory, "global/pg_control")));
+    }
+
+    [Fact]
     public async Task R3_a_disk_that_fails_to_flush_fails_the_restore()
     {
         var source = await cluster.GetAsync();
