@@ -87,7 +87,8 @@ sealed class FileList
     IEnumerable<string> ClosedDirectories()
     {
         var home = _facts.DataDirectory.TrimEnd('/') + "/";
-        string[] outside = [.. Tablespaces.Select(static t => t.Location), _facts.Settings.GetValueOrDefault("stats_temp_directory", "")];
+        // Links may be relative, as those of a restored cluster are.
+        string[] outside = [.. Tablespaces.Select(t => Path.GetFullPath(t.Location, home + "pg_tblspc")), _facts.Settings.GetValueOrDefault("stats_temp_directory", "")];
         return [.. Exclusions.EmptyDirectories, .. outside.Where(d => d.StartsWith(home, StringComparison.Ordinal)).Select(d => d[home.Length..])];
     }
 
