@@ -1,6 +1,8 @@
 using Barkeep.Cli;
 using Barkeep.Common;
 
+const int BrokenPipe = 32;
+
 using var termination = new Termination();
 var invocation = Invocation.Parse(ProgramName.OfThisProcess(), args);
 try
@@ -14,6 +16,11 @@ catch (OperationCanceledException) when (termination.Token.IsCancellationRequest
 catch (BarkeepException e)
 {
     return invocation.Fail(e, e.Kind == ErrorKind.Interrupted ? termination.ExitCode : (int)e.Kind);
+}
+catch (IOException e) when ((e.HResult & 0xFFFF) == BrokenPipe)
+{
+    // Whoever reads our output has had enough, as in "… | head". What SIGPIPE would have ended us with.
+    return 141;
 }
 catch (Exception e) when (e is IOException or UnauthorizedAccessException)
 {

@@ -14,6 +14,9 @@ namespace Barkeep.Cli;
 /// </summary>
 sealed class CronCommand : SessionCommand
 {
+    /// <summary>After a backup that failed, how long until cron tries another.</summary>
+    static readonly TimeSpan Forbearance = TimeSpan.FromMinutes(30);
+
     readonly IgnoredOptions _ignored = new("--keep-descriptors!");
 
     public CronCommand()
@@ -58,7 +61,7 @@ sealed class CronCommand : SessionCommand
         }
 
         // No restore crosses a gap, so what came after it needs a backup of its own.
-        if (interrupted is not null && await LacksBackupAsync(lineage, cancellationToken) is { } reason)
+        if (interrupted is not null && await LacksBackupAsync(session, lineage, cancellationToken) is { } reason)
         {
             session.Output.Warning($"starting a backup of server {server}: {reason}");
             OwnProgram.StartDetached(session.Locations.BackupLog(server), "backup", server.ToString());
@@ -66,14 +69,19 @@ sealed class CronCommand : SessionCommand
         return 0;
     }
 
-    static async Task<string?> LacksBackupAsync(Lineage lineage, CancellationToken cancellationToken)
+    static async Task<string?> LacksBackupAsync(Session session, Lineage lineage, CancellationToken cancellationToken)
     {
         var gaps = await lineage.Wal.ListGapsAsync(cancellationToken);
         if (gaps.Count == 0)
         {
             return null;
         }
-        var newest = (await lineage.Backups.ListAsync(cancellationToken)).LastOrDefault(static b => b.Info is not null)?.Info;
+        var backups = await lineage.Backups.ListAsync(cancellationToken);
+        if (backups is [.., { State: BackupState.Failed, StartedAt: { } failed }] && session.Time.GetUtcNow() - failed < Forbearance)
+        {
+            return null;
+        }
+        var newest = backups.LastOrDefault(static b => b.Info is not null)?.Info;
         var open = gaps.LastOrDefault(g => newest is null || g.To > newest.BeginLsn || g.Timeline.Value > newest.Timeline);
         return open is null ? null : $"WAL is missing, {open}";
     }

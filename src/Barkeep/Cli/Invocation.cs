@@ -46,9 +46,16 @@ sealed class Invocation
     /// <returns>The exit code.</returns>
     public int Fail(BarkeepException error, int exitCode)
     {
-        _session.Output.Error(error.Line);
-        _session.Log.LogFailure(error);
-        _session.Output.Finish();
+        try
+        {
+            _session.Output.Error(error.Line);
+            _session.Log.LogFailure(error);
+            _session.Output.Finish();
+        }
+        catch (IOException)
+        {
+            // Nobody can be told: the exit code tells.
+        }
         return exitCode;
     }
 

@@ -10,6 +10,9 @@ static unsafe class OwnProgram
     // posix_spawnattr_t takes 336 bytes and posix_spawn_file_actions_t 80 (glibc; musl as much or less), sigset_t 128.
     const int OpaqueLength = 1024;
 
+    /// <summary>A log as long as this, in bytes, makes way for a new one; one older one is kept.</summary>
+    const long LongLog = 8 << 20;
+
     const int ReadOnly = 0;
     const int AppendOrCreate = 1 | 0x40 | 0x400;
 
@@ -18,6 +21,10 @@ static unsafe class OwnProgram
     public static int StartDetached(string logFile, params IReadOnlyList<string> arguments)
     {
         Durable.CreateDirectory(Path.GetDirectoryName(logFile)!);
+        if (new FileInfo(logFile) is { Exists: true, Length: > LongLog })
+        {
+            Durable.Supersede(logFile, $"{logFile}.1");
+        }
         return Start(arguments, logFile, NativeMethods.SpawnNewSession);
     }
 

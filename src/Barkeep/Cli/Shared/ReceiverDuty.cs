@@ -9,8 +9,6 @@ namespace Barkeep.Cli.Shared;
 /// <summary>Keeps a server's receiver running: a process of its own that outlives the command that started it.</summary>
 sealed class ReceiverDuty(Session session, ServerName server)
 {
-    const long LongLog = 8 << 20;
-
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     public bool IsRunning => DutyLock.IsHeld(session.Locations.ReceiverLock(server));
@@ -26,12 +24,7 @@ sealed class ReceiverDuty(Session session, ServerName server)
         {
             return null;
         }
-        var log = session.Locations.ReceiverLog(server);
-        if (new FileInfo(log) is { Exists: true, Length: > LongLog })
-        {
-            Durable.Supersede(log, $"{log}.1");
-        }
-        return OwnProgram.StartDetached(log, "receive-wal", server.ToString());
+        return OwnProgram.StartDetached(session.Locations.ReceiverLog(server), "receive-wal", server.ToString());
     }
 
     /// <summary>Waits until the receiver streams and has flushed a position.</summary>
