@@ -1,5 +1,4 @@
 using System.Text;
-using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Wal;
 using CsCheck;
