@@ -44,10 +44,10 @@ public sealed class BackupScaleTests
             (await process.ExitAsync()).Checked();
         }
         TestContext.Current.TestOutputHelper?.WriteLine($"peak {peak >> 20} MiB");
-Assert.InRange(peak, 1, 256L << 20);
+        Assert.InRange(peak, 1, 256L << 20);
 
         var manifest = await (await bench.LineageAsync()).Backups.ReadManifestAsync((await bench.ListAsync())[0].Id, default);
-Assert.Equal(Files, manifest.Entries.Count(e => e.Path.Contains("/many", StringComparison.Ordinal) && e.Length == 3));
+        Assert.Equal(Files, manifest.Entries.Count(e => e.Path.Contains("/many", StringComparison.Ordinal) && e.Length == 3));
         var sparse = manifest.Entries.Single(e => e.Path.EndsWith("/hole", StringComparison.Ordinal));
         Assert.Equal(Hole, sparse.Length);
         Assert.Equal([(true, (int)(Hole / Page.Size) - 1), (false, 1)], sparse.Runs.Select(r => (r.IsZeros, r.Count)));
