@@ -1,8 +1,6 @@
 using Barkeep.Cli;
 using Barkeep.Common;
 
-const int BrokenPipe = 32;
-
 using var termination = new Termination();
 var invocation = Invocation.Parse(ProgramName.OfThisProcess(), args);
 try
@@ -16,11 +14,6 @@ catch (OperationCanceledException) when (termination.Token.IsCancellationRequest
 catch (BarkeepException e)
 {
     return invocation.Fail(e, e.Kind == ErrorKind.Interrupted ? termination.ExitCode : (int)e.Kind);
-}
-catch (IOException e) when ((e.HResult & 0xFFFF) == BrokenPipe)
-{
-    // Whoever reads our output has had enough, as in "… | head". What SIGPIPE would have ended us with.
-    return 141;
 }
 catch (Exception e) when (e is IOException or UnauthorizedAccessException)
 {

@@ -19,6 +19,9 @@ public sealed class BusyTests
         await bench.RefusedAsync(ErrorKind.Busy, "another backup or deletion of server montagu is running", "barman", "backup", "montagu");
         await bench.RefusedAsync(ErrorKind.Busy, "another backup or deletion of server montagu is running", "barman", "delete", "montagu", first);
         Assert.Contains(" - F - STARTED", (await bench.BarmanAsync("list-backup", "montagu")).OutputLines[0], StringComparison.Ordinal);
+        var running = (await bench.BarmanAsync("list-backup", "--minimal", "montagu")).OutputLines[0];
+        await bench.RefusedAsync(ErrorKind.BackupUnusable, running, "barman", "recover", "montagu", running, bench.Rig.RestoreDirectory);
+        await bench.RefusedAsync(ErrorKind.BackupUnusable, running, "barman", "list-files", "montagu", running);
         Assert.Equal(0, (await bench.BarmanAsync("check", "montagu")).ExitCode);
         (await bench.BarmanAsync("cron")).Checked();
 
