@@ -19,10 +19,10 @@ static class WalLosses
         }
 
         // Bytes that are there and cannot be replayed. Zeros in the last segment are what a crash of the machine leaves behind the last flush.
-        var within = size.NumberOf(route.ReceivedEnd) == size.NumberOf(route.End);
+        var within = route.ReceivedEnd <= route.End.AlignUp(size.Bytes);
         if (route.Defect is { } defect && !(defect.Kind == WalDefectKind.EndOfWal && within))
         {
-            warnings.Add($"THE LAST WAL CANNOT BE USED: the restore ends at {route.End}, before a {defect}; {route.ReceivedEnd - route.End} bytes from there to {route.ReceivedEnd} are lost, unless barman receive-wal gets them again");
+            warnings.Add($"THE LAST WAL CANNOT BE USED: the restore ends at {route.End} ({defect}); {route.ReceivedEnd - route.End} bytes from there to {route.ReceivedEnd} are lost, unless barman receive-wal gets them again");
         }
 
         warnings.AddRange(received.Notes);
