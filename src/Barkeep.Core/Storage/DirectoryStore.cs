@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Enumeration;
 using System.Security.Cryptography;
 using Barkeep.Common;
 
@@ -15,6 +16,8 @@ public sealed class DirectoryStore(string root)
 
     static readonly SearchValues<char> NameCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+
+    static readonly EnumerationOptions EveryFile = new() { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false };
 
     /// <summary>The directory that holds the objects; it need not exist yet.</summary>
     public string Root { get; } = Path.GetFullPath(root);
@@ -109,19 +112,24 @@ public sealed class DirectoryStore(string root)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var found = new List<StoredObject>();
-        var directory = new DirectoryInfo(PathOf(prefix.TrimEnd('/')));
-        if (directory.Exists)
+        var directory = PathOf(prefix.TrimEnd('/'));
+        if (Directory.Exists(directory))
         {
             try
             {
-                foreach (var file in directory.EnumerateFiles("*", SearchOption.AllDirectories))
+                // Not DirectoryInfo: it makes an object and asks who we are for each file, and there are thousands.
+                var files = new FileSystemEnumerable<(string Path, long Length)>(directory, static (ref entry) => (entry.ToFullPath(), entry.Length), EveryFile)
                 {
-                    AddFound(found, file);
+                    ShouldIncludePredicate = static (ref entry) => !entry.IsDirectory,
+                };
+                foreach (var (path, length) in files)
+                {
+                    AddFound(found, path, length);
                 }
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                throw Errno.From(e, $"listing {directory.FullName}");
+                throw Errno.From(e, $"listing {directory}");
             }
         }
         found.Sort(static (a, b) => string.CompareOrdinal(a.Name, b.Name));
@@ -172,26 +180,29 @@ public sealed class DirectoryStore(string root)
     }
 
     // What bears no object's name was put there by somebody else; what vanishes meanwhile was deleted.
-    void AddFound(List<StoredObject> found, FileInfo file)
+    void AddFound(List<StoredObject> found, string path, long length)
     {
-        var name = file.FullName[(Root.Length + 1)..];
-        if (!IsName(name))
+        var name = path[(Root.Length + 1)..];
+        // No object is empty: this one was deleted between the listing and the look at its length, or is damaged.
+        if (IsName(name) && (length > 0 || File.Exists(path)))
         {
-            return;
-        }
-        try
-        {
-            found.Add(new(name, file.Length));
-        }
-        catch (FileNotFoundException)
-        {
-            // Deleted between the listing and the look at its length.
+            found.Add(new(name, length));
         }
     }
 
     string PathOf(string name) =>
         IsName(name) ? Path.Combine(Root, name) : throw new BarkeepException(ErrorKind.HostilePath, $"'{name}' is no object name");
 
-    static bool IsName(string name) =>
-        name.Split('/').All(static part => part.Length is > 0 and <= 255 && part is not ("." or "..") && !part.AsSpan().ContainsAnyExcept(NameCharacters));
+    static bool IsName(ReadOnlySpan<char> name)
+    {
+        foreach (var range in name.Split('/'))
+        {
+            var part = name[range];
+            if (part.Length is 0 or > 255 || part is "." or ".." || part.ContainsAnyExcept(NameCharacters))
+            {
+                return false;
+            }
+        }
+        return true;
+    }
 }
