@@ -45,7 +45,7 @@ public sealed record ServerConfig
     /// <summary>Silence after which the receiver takes a connection for dead.</summary>
     public required TimeSpan ReceiveTimeout { get; init; }
 
-    /// <summary>Readers in a backup and writers in a restore, unless the command says otherwise.</summary>
+    /// <summary>Readers of a backup, unless the command says otherwise.</summary>
     public required int Jobs { get; init; }
 
     /// <summary>Kilobytes a second that a backup may read; 0 is no limit.</summary>

@@ -48,9 +48,13 @@ static class WalObject
         {
             return true;
         }
-        return await HasSameBytesAsync(store, root, name, length, hash, cancellationToken)
-            ? false
-            : throw new BarkeepException(ErrorKind.WalDiverged, $"{name} is in the repository already, with other bytes", "two clusters write WAL of the same name: find out which one is yours");
+        if (!await HasSameBytesAsync(store, root, name, length, hash, cancellationToken))
+        {
+            throw new BarkeepException(ErrorKind.WalDiverged, $"{name} is in the repository already, with other bytes", "two clusters write WAL of the same name: find out which one is yours");
+        }
+        // The caller is about to drop its copy: the stored one must be sound to its last frame.
+        await CopyAsync(store, root, name, length, Stream.Null, cancellationToken);
+        return false;
     }
 
     /// <summary>Writes the stored file's raw bytes, each frame checked first, the whole at the end.</summary>

@@ -41,6 +41,8 @@ static class DisarmRules
         yield return ("primary_conninfo", "");
         yield return ("primary_slot_name", "");
         yield return ("synchronous_standby_names", "");
+        // A subscription of the clone would take the changes that the original's waits for.
+        yield return ("max_logical_replication_workers", "0");
     }
 
     /// <summary>Set where the original's value would keep PostgreSQL from starting elsewhere, or work on what is the original's.</summary>

@@ -119,7 +119,8 @@ sealed partial class RestoredConfiguration(TargetTree tree, Manifest manifest, R
         foreach (var (name, value) in DisarmRules.Always(_majorVersion, plan.Route.History.Timeline).Concat(DisarmRules.WhereNeeded(_majorVersion, n => Effective(n)?.Value)))
         {
             text.Append(CultureInfo.InvariantCulture, $"{name} = {RecordedSettings.Quote(value)}\n");
-            if (Effective(name) is { Value.Length: > 0 } old && old.Value != value)
+            // Which timeline is followed is no loss of a setting: an earlier restore left it.
+            if (name != "recovery_target_timeline" && Effective(name) is { Value.Length: > 0 } old && old.Value != value)
             {
                 Tell(old, value);
             }

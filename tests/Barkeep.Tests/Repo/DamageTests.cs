@@ -37,6 +37,20 @@ public sealed class DamageTests
         await SmallRepository.ReadAllAsync(small.Directory);
     }
 
+    [Fact]
+    public async Task A_segment_that_is_put_again_over_a_damaged_copy_is_not_taken_for_stored()
+    {
+        using var small = await SmallRepository.CreateAsync();
+        var path = Find(small, "*/wal/0000000100000000/000000010000000000000002");
+        var bytes = await File.ReadAllBytesAsync(path);
+        await File.WriteAllBytesAsync(path, Flipped(bytes, bytes.Length * 4));
+        var wal = (await Repository.OpenAsync(small.Directory, default)).Current!.Wal;
+
+        var error = await Assert.ThrowsAsync<BarkeepException>(() => wal.PutSegmentAsync(SmallRepository.Segment, new MemoryStream(SmallRepository.SegmentBytes), default));
+
+        Assert.Equal(ErrorKind.Damaged, error.Kind);
+    }
+
     [Theory]
     [MemberData(nameof(Objects))]
     public async Task Every_truncation_and_every_addition_is_found(string which)
