@@ -174,7 +174,7 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
         if (number > 0 && await lineage.Wal.HasSegmentAsync(before, stop))
         {
             var primed = new RecordWalker(before.Start(spool.SegmentSize), history, spool.SegmentSize, lineage.Identity.SystemId);
-            await using var walk = new WalkStream(primed);
+            await using var walk = new SinkStream(bytes => primed.Append(bytes));
             await lineage.Wal.CopySegmentAsync(before, partial: false, walk, stop);
             if (primed.EndsWholeSegment)
             {

@@ -1,3 +1,4 @@
+using Barkeep.Common;
 using Barkeep.Repo;
 using Barkeep.Wal;
 
@@ -107,7 +108,7 @@ sealed class StreamPlanner(
                 return start;
             }
             var walker = new RecordWalker(start, await archive.GetHistoryAsync(name.Timeline, cancellationToken), size, null);
-            await using var walk = new WalkStream(walker);
+            await using var walk = new SinkStream(bytes => walker.Append(bytes));
             var length = await archive.CopySegmentAsync(name, partial: true, walk, cancellationToken);
             return Reached(name, start + length, walker.ValidEnd);
         }

@@ -24,7 +24,12 @@ static class ManifestObject
         var head = Record.Seal(Kind, Version, manifest.Info, RepoJson.Default.BackupInfo);
         hash.Append(head);
         await writer.WriteAsync(head, cancellationToken);
-        await using (var sink = new HashingStream(writer, hash))
+        // A directory's write completes at once; a store across a network will stage parts in memory.
+        await using (var sink = new SinkStream(bytes =>
+        {
+            hash.Append(bytes);
+            writer.WriteAsync(bytes.ToArray(), cancellationToken).AsTask().GetAwaiter().GetResult();
+        }))
         await using (var body = new CompressionStream(sink, FrameCodec.DefaultLevel, leaveOpen: true))
         {
             ManifestBody.Write(body, manifest.Packs, manifest.Entries);

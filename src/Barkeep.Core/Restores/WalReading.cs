@@ -58,7 +58,7 @@ sealed class WalReading(WalArchive archive, WalSpool spool, ulong systemId)
         var walker = new RecordWalker(route.Parts[first].Segment.Name.Start(route.SegmentSize), route.History, route.SegmentSize, systemId);
         for (var i = first; i < route.Parts.Count && walker.Defect is null; i++)
         {
-            await using var walking = new SinkStream(route.Parts[i].Keep, walker.Append);
+            await using var walking = new SinkStream(bytes => walker.Append(bytes), route.Parts[i].Keep);
             await CopyAsync(route.Parts[i].Segment, walking, cancellationToken);
         }
         return walker;

@@ -1,3 +1,4 @@
+using Barkeep.Common;
 using Barkeep.Wal;
 
 namespace Barkeep.Restores;
@@ -25,21 +26,23 @@ sealed class WalWriter(RestoreSource source, WalReading reading, TargetTree tree
             using var file = tree.CreateFile(path);
             tree.SetLength(file, route.SegmentSize.Bytes, path);
             long offset = 0;
-            await using var sink = new SinkStream(part.Keep, bytes =>
-            {
-                walker.Append(bytes, ref creations);
-                tree.Write(file, bytes, offset, path);
-                offset += bytes.Length;
-                meter.Add(bytes.Length);
-            });
+            await using var sink = new SinkStream(
+                bytes =>
+                {
+                    walker.Append(bytes, ref creations);
+                    tree.Write(file, bytes, offset, path);
+                    offset += bytes.Length;
+                    meter.Add(bytes.Length);
+                },
+                part.Keep);
             await reading.CopyAsync(part.Segment, sink, cancellationToken);
             if (offset < part.Keep)
             {
-                throw new Common.BarkeepException(Common.ErrorKind.Damaged, $"WAL segment {name} has lost bytes since the restore began: {offset} of {part.Keep} are there");
+                throw new BarkeepException(ErrorKind.Damaged, $"WAL segment {name} has lost bytes since the restore began: {offset} of {part.Keep} are there");
             }
             if (walker.Defect is { } defect)
             {
-                throw new Common.BarkeepException(Common.ErrorKind.Damaged, $"the WAL in segment {name} cannot be right: {defect}", "move the segment out of the repository to restore up to it");
+                throw new BarkeepException(ErrorKind.Damaged, $"the WAL in segment {name} cannot be right: {defect}", "move the segment out of the repository to restore up to it");
             }
             tree.WriteFile($"pg_wal/archive_status/{name}.done", []);
         }

@@ -1,10 +1,15 @@
-using Barkeep.Wal;
+namespace Barkeep.Common;
 
-namespace Barkeep.Receiving;
-
-/// <summary>Passes what is written to it to a walker.</summary>
-sealed class WalkStream(RecordWalker walker) : Stream
+/// <summary>
+/// A stream that hands on what is written to it, before the write returns, up to a number of bytes; what exceeds them is dropped.
+/// Nothing can be read from it.
+/// </summary>
+sealed class SinkStream(SinkStream.Taker take, long limit = long.MaxValue) : Stream
 {
+    long _rest = limit;
+
+    public delegate void Taker(ReadOnlySpan<byte> bytes);
+
     public override bool CanRead => false;
 
     public override bool CanSeek => false;
@@ -19,13 +24,22 @@ sealed class WalkStream(RecordWalker walker) : Stream
         set => throw new NotSupportedException();
     }
 
-    public override void Write(byte[] buffer, int offset, int count) => walker.Append(buffer.AsSpan(offset, count));
+    public override void Write(ReadOnlySpan<byte> buffer)
+    {
+        var part = buffer[..(int)Math.Min(buffer.Length, _rest)];
+        if (!part.IsEmpty)
+        {
+            take(part);
+            _rest -= part.Length;
+        }
+    }
 
-    public override void Write(ReadOnlySpan<byte> buffer) => walker.Append(buffer);
+    public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        walker.Append(buffer.Span);
+        cancellationToken.ThrowIfCancellationRequested();
+        Write(buffer.Span);
         return ValueTask.CompletedTask;
     }
 
