@@ -111,9 +111,10 @@ sealed class BackupCopy(ServerConfig server, ServerFacts facts, BackupId id, Bac
         }
         catch
         {
-            // The first failure is the one that counts; the others end before their connections and packs go.
+            // The first failure is the one that counts. The others have been told; one that waits for a dead network
+            // cannot write any more either.
             await stop.CancelAsync();
-            await Task.WhenAll(readers).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            await Task.WhenAny(Task.WhenAll(readers), Task.Delay(SqlSession.PartingLimit, CancellationToken.None));
             throw;
         }
     }

@@ -19,6 +19,7 @@ sealed class BackupSession : IAsyncDisposable
     readonly int _majorVersion;
     readonly SemaphoreSlim _turn = new(1);
     readonly CancellationTokenSource _ended = new();
+    readonly CancellationTokenSource _abandoned = new();
     readonly CancellationTokenSource _lost;
     Task _keepalive = Task.CompletedTask;
 
@@ -46,7 +47,7 @@ sealed class BackupSession : IAsyncDisposable
         {
             var call = facts.MajorVersion >= 15 ? $"pg_backup_start({{0}}, {fast})" : $"pg_start_backup({{0}}, {fast}, false)";
             var sql = $"SELECT {call.Replace("{0}", SqlSession.Quote($"Barkeep {id}"), StringComparison.Ordinal)}::text";
-            backup.Begin = Lsn.Parse(await backup._session.ScalarAsync<string>("beginning the backup", sql, cancellationToken));
+            backup.Begin = Lsn.Parse(await backup._session.WaitForScalarAsync<string>("beginning the backup", sql, cancellationToken));
             backup._keepalive = backup.KeepAliveAsync();
             return backup;
         }
@@ -86,11 +87,16 @@ sealed class BackupSession : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _ended.CancelAsync();
-        await _keepalive;
+        await _abandoned.CancelAsync();
+        await Task.WhenAny(_keepalive, Task.Delay(SqlSession.PartingLimit));
         await _session.DisposeAsync();
-        _ended.Dispose();
-        _lost.Dispose();
-        _turn.Dispose();
+        if (_keepalive.IsCompleted)
+        {
+            _ended.Dispose();
+            _abandoned.Dispose();
+            _lost.Dispose();
+            _turn.Dispose();
+        }
     }
 
     // Keeps firewalls from forgetting the idle connection, and notices at once when the server has ended it.
@@ -101,7 +107,7 @@ sealed class BackupSession : IAsyncDisposable
             while (true)
             {
                 await Task.Delay(KeepaliveInterval, _ended.Token);
-                await UseAsync(s => s.ScalarAsync<int>("keeping the backup's session open", "SELECT 1", CancellationToken.None), _ended.Token);
+                await UseAsync(s => s.ScalarAsync<int>("keeping the backup's session open", "SELECT 1", _abandoned.Token), _ended.Token);
             }
         }
         catch (OperationCanceledException)

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using Barkeep.Common;
-using Barkeep.Configuration;
+using Npgsql;
 
 namespace Barkeep.Postgres;
 
@@ -14,16 +14,17 @@ public sealed class CopyRows : IAsyncDisposable
     const int HeaderLength = 19;
     const int MaximumTextLength = 1 << 16;
 
-    readonly Stream _stream;
-    readonly ServerConfig _server;
+    readonly NpgsqlRawCopyStream _stream;
+    readonly ConnectionTarget _target;
     readonly string _doing;
     readonly byte[] _small = new byte[HeaderLength];
     byte[] _text = new byte[1024];
+    bool _isAtEnd;
 
-    internal CopyRows(Stream stream, ServerConfig server, string doing)
+    internal CopyRows(NpgsqlRawCopyStream stream, ConnectionTarget target, string doing)
     {
         _stream = stream;
-        _server = server;
+        _target = target;
         _doing = doing;
     }
 
@@ -32,7 +33,8 @@ public sealed class CopyRows : IAsyncDisposable
     public async ValueTask<bool> ReadRowAsync(CancellationToken cancellationToken)
     {
         await FillAsync(_small.AsMemory(0, 2), cancellationToken);
-        return BinaryPrimitives.ReadInt16BigEndian(_small) >= 0;
+        _isAtEnd = BinaryPrimitives.ReadInt16BigEndian(_small) < 0;
+        return !_isAtEnd;
     }
 
     /// <summary>The length in bytes of the next field, whose bytes <see cref="FillAsync"/> reads then; -1 for NULL.</summary>
@@ -90,7 +92,7 @@ public sealed class CopyRows : IAsyncDisposable
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            throw SqlFailure.WhileRunning(e, _server, _doing);
+            throw SqlFailure.WhileRunning(e, _target, _doing);
         }
     }
 
@@ -98,12 +100,22 @@ public sealed class CopyRows : IAsyncDisposable
     {
         try
         {
-            await _stream.DisposeAsync();
+            await EndAsync().WaitAsync(SqlSession.PartingLimit);
         }
-        catch (Exception e) when (e is Npgsql.NpgsqlException or IOException or OperationCanceledException)
+        catch (Exception e) when (e is NpgsqlException or IOException or OperationCanceledException or ObjectDisposedException or TimeoutException)
         {
-            // The statement's own failure, if any, has been thrown from a read already; a connection that broke since is noticed at its next use.
+            // What matters has been thrown from a read already. A network that is dead is not waited for.
         }
+    }
+
+    async Task EndAsync()
+    {
+        if (!_isAtEnd)
+        {
+            // Else the rest of the statement's rows would be fetched first.
+            await _stream.CancelAsync();
+        }
+        await _stream.DisposeAsync();
     }
 
     internal async ValueTask ReadHeaderAsync(CancellationToken cancellationToken)
@@ -116,7 +128,7 @@ public sealed class CopyRows : IAsyncDisposable
     {
         if (!expected)
         {
-            throw new BarkeepException(ErrorKind.ServerError, $"{_server.Host}: {_doing}: the server's answer has not the form that was asked for");
+            throw new BarkeepException(ErrorKind.ServerError, $"{_target}: {_doing}: the server's answer has not the form that was asked for");
         }
     }
 }

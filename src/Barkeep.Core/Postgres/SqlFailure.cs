@@ -1,7 +1,6 @@
 using System.Net.Sockets;
 using System.Security.Authentication;
 using Barkeep.Common;
-using Barkeep.Configuration;
 using Npgsql;
 
 namespace Barkeep.Postgres;
@@ -15,42 +14,37 @@ static class SqlFailure
     const int MaximumText = 500;
 
     /// <summary>The exception for a failure to connect.</summary>
-    public static BarkeepException WhileConnecting(Exception error, ServerConfig server)
+    /// <param name="refusal">Why the server's certificate did not pass, if that was it.</param>
+    public static BarkeepException WhileConnecting(Exception error, ConnectionTarget target, string? refusal) => error switch
     {
-        var target = Describe(server);
-        return error switch
-        {
-            PostgresException e => WhileConnecting(e, target),
-            _ when Find<AuthenticationException>(error) is { } e =>
-                new(ErrorKind.AuthenticationFailed, $"{target}: TLS fails: {OneLine(e.Message)}", "check sslmode, sslrootcert and the server's certificate", error),
-            _ when Find<SocketException>(error) is { } e =>
-                new(ErrorKind.ServerUnreachable, $"{target} cannot be reached: {OneLine(e.Message)}", "check that the server runs, its host and port, and firewalls between", error),
-            _ when Find<TimeoutException>(error) is not null =>
-                new(ErrorKind.ServerUnreachable, $"{target} does not answer within {server.ConnectTimeout.TotalSeconds:0} s", "check that the server runs, its host and port, and firewalls between", error),
-            NpgsqlException e when e.Message.Contains("password", StringComparison.OrdinalIgnoreCase) =>
-                new(ErrorKind.AuthenticationFailed, $"{target} asks for a password", $"set pass_backup of server {server.Name}", error),
-            NpgsqlException e when e.Message.Contains("SSL", StringComparison.Ordinal) =>
-                new(ErrorKind.AuthenticationFailed, $"{target}: the server has no TLS", "set ssl = on there, or another sslmode here", error),
-            _ => new(ErrorKind.ServerUnreachable, $"{target} cannot be connected to: {OneLine(error.Message)}", null, error),
-        };
-    }
+        PostgresException e => WhileConnecting(e, target),
+        _ when refusal is not null =>
+            new(ErrorKind.AuthenticationFailed, $"{target}: {refusal}", "check sslmode, sslrootcert and the host's name", error),
+        _ when Find<AuthenticationException>(error) is { } e =>
+            new(ErrorKind.AuthenticationFailed, $"{target}: TLS failed: {OneLine(e.Message)}", "check sslmode and the certificates", error),
+        _ when Find<SocketException>(error) is { } e =>
+            new(ErrorKind.ServerUnreachable, $"{target}: {OneLine(e.Message)}", "check host and port, and that PostgreSQL is running", error),
+        _ when Find<TimeoutException>(error) is not null =>
+            new(ErrorKind.ServerUnreachable, $"{target} does not answer within {target.ConnectTimeout.TotalSeconds:0} s", "check host, port and firewall", error),
+        NpgsqlException e when e.Message.Contains("password", StringComparison.OrdinalIgnoreCase) =>
+            new(ErrorKind.AuthenticationFailed, $"{target} asks for a password", "set pass_backup", error),
+        NpgsqlException e when e.Message.Contains("SSL", StringComparison.Ordinal) =>
+            new(ErrorKind.AuthenticationFailed, $"{target}: the server has no TLS", "set ssl = on there, or another sslmode here", error),
+        _ => new(ErrorKind.ServerUnreachable, $"{target} cannot be connected to: {OneLine(error.Message)}", null, error),
+    };
 
     /// <summary>The exception for a failure of a statement.</summary>
-    public static BarkeepException WhileRunning(Exception error, ServerConfig server, string doing)
+    public static BarkeepException WhileRunning(Exception error, ConnectionTarget target, string doing) => error switch
     {
-        var target = Describe(server);
-        return error switch
-        {
-            PostgresException { SqlState: "42501" } e =>
-                new(ErrorKind.MissingGrant, $"{target}: {doing}: {OneLine(e.MessageText)}", "setup-barman --print-sql lists the grants", error),
-            PostgresException { SqlState: "57P01" or "57P02" or "57P03" or "57P05" } e =>
-                new(ErrorKind.ConnectionLost, $"{target}: the connection was ended while {doing}: {OneLine(e.MessageText)}", null, error),
-            PostgresException e => new(ErrorKind.ServerError, $"{target}: {doing}: {OneLine(e.MessageText)}", null, error),
-            _ => new(ErrorKind.ConnectionLost, $"{target}: the connection broke while {doing}: {OneLine((error.InnerException ?? error).Message)}", null, error),
-        };
-    }
+        PostgresException { SqlState: "42501" } e =>
+            new(ErrorKind.MissingGrant, $"{target}: {doing}: {OneLine(e.MessageText)}", "setup-barman --print-sql lists the grants", error),
+        PostgresException { SqlState: "57P01" or "57P02" or "57P03" or "57P05" } e =>
+            new(ErrorKind.ConnectionLost, $"{target}: the connection was ended while {doing}: {OneLine(e.MessageText)}", null, error),
+        PostgresException e => new(ErrorKind.ServerError, $"{target}: {doing}: {OneLine(e.MessageText)}", null, error),
+        _ => new(ErrorKind.ConnectionLost, $"{target}: the connection broke while {doing}: {OneLine((error.InnerException ?? error).Message)}", null, error),
+    };
 
-    static BarkeepException WhileConnecting(PostgresException e, string target) => e.SqlState switch
+    static BarkeepException WhileConnecting(PostgresException e, ConnectionTarget target) => e.SqlState switch
     {
         "28000" or "28P01" => new(ErrorKind.AuthenticationFailed, $"{target} is not let in: {OneLine(e.MessageText)}", "check user_backup, pass_backup and pg_hba.conf", e),
         "42501" => new(ErrorKind.MissingGrant, $"{target} may not connect: {OneLine(e.MessageText)}", "GRANT CONNECT ON DATABASE to the role", e),
@@ -59,8 +53,6 @@ static class SqlFailure
         "57P01" or "57P02" or "57P03" => new(ErrorKind.ServerUnreachable, $"{target} is not ready: {OneLine(e.MessageText)}", "it is starting or stopping", e),
         _ => new(ErrorKind.ServerError, $"{target} refuses the connection: {OneLine(e.MessageText)}", null, e),
     };
-
-    static string Describe(ServerConfig server) => $"{server.BackupUser}@{server.Host}:{server.Port}/{server.Database}";
 
     static T? Find<T>(Exception? error) where T : Exception
     {

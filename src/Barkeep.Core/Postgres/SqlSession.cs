@@ -19,13 +19,19 @@ public sealed class SqlSession : IAsyncDisposable
     // Two rows of file bytes: with Npgsql's default of 8 KiB every 8 KiB of a file are a system call.
     const int ReadBuffer = 256 << 10;
 
-    readonly ServerConfig _server;
+    // Seconds without a byte after which an answer will not come any more.
+    const int SilenceLimit = 300;
+
+    /// <summary>How long a goodbye may take. A network that is dead is not waited for.</summary>
+    public static readonly TimeSpan PartingLimit = TimeSpan.FromSeconds(3);
+
+    readonly ConnectionTarget _target;
     readonly NpgsqlDataSource _source;
     readonly NpgsqlConnection _connection;
 
-    SqlSession(ServerConfig server, NpgsqlDataSource source, NpgsqlConnection connection)
+    SqlSession(ConnectionTarget target, NpgsqlDataSource source, NpgsqlConnection connection)
     {
-        _server = server;
+        _target = target;
         _source = source;
         _connection = connection;
     }
@@ -37,33 +43,41 @@ public sealed class SqlSession : IAsyncDisposable
     /// <param name="purpose">What pg_stat_activity shows after <c>barkeep</c>.</param>
     public static async Task<SqlSession> OpenAsync(ServerConfig server, string purpose, CancellationToken cancellationToken)
     {
-        var source = BuildSource(server, purpose);
+        var target = ConnectionTarget.ForBackup(server);
+        string? refusal = null;
+        var source = BuildSource(target, purpose, why => refusal = why);
         try
         {
-            var connection = await source.OpenConnectionAsync(cancellationToken);
-            var session = new SqlSession(server, source, connection);
+            var session = new SqlSession(target, source, await source.OpenConnectionAsync(cancellationToken));
             if (session.VersionNumber >= 140000)
             {
                 await session.ExecuteAsync("setting up the session", "SET idle_session_timeout = 0", cancellationToken);
             }
             return session;
         }
-        catch (Exception e) when (e is not BarkeepException and not OperationCanceledException)
+        catch (Exception e)
         {
             await source.DisposeAsync();
-            throw SqlFailure.WhileConnecting(e, server);
-        }
-        catch
-        {
-            await source.DisposeAsync();
-            throw;
+            if (e is BarkeepException or OperationCanceledException)
+            {
+                throw;
+            }
+            throw SqlFailure.WhileConnecting(e, target, refusal);
         }
     }
 
     /// <summary>Runs a statement for its effect.</summary>
     /// <param name="doing">What it is for, in the message of a failure: <c>ending the backup</c>.</param>
     public Task ExecuteAsync(string doing, string sql, CancellationToken cancellationToken) =>
-        GuardAsync(doing, sql, async (command, token) => await command.ExecuteNonQueryAsync(token), cancellationToken);
+        GuardAsync(doing, sql, static async (command, token) => await command.ExecuteNonQueryAsync(token), cancellationToken);
+
+    /// <summary>As <see cref="ScalarAsync"/>, for a statement that may take hours, as one that waits for a spread checkpoint.</summary>
+    public Task<T> WaitForScalarAsync<T>(string doing, string sql, CancellationToken cancellationToken) =>
+        GuardAsync(doing, sql, static async (command, token) =>
+        {
+            command.CommandTimeout = 0;
+            return (T)(await command.ExecuteScalarAsync(token))!;
+        }, cancellationToken);
 
     /// <summary>The first column of the first row.</summary>
     public Task<T> ScalarAsync<T>(string doing, string sql, CancellationToken cancellationToken) =>
@@ -88,13 +102,13 @@ public sealed class SqlSession : IAsyncDisposable
         try
         {
             var stream = await _connection.BeginRawBinaryCopyAsync($"COPY ({query}) TO STDOUT (FORMAT BINARY)", cancellationToken);
-            var rows = new CopyRows(stream, _server, doing);
+            var rows = new CopyRows(stream, _target, doing);
             await rows.ReadHeaderAsync(cancellationToken);
             return rows;
         }
         catch (Exception e) when (e is not BarkeepException and not OperationCanceledException)
         {
-            throw SqlFailure.WhileRunning(e, _server, doing);
+            throw SqlFailure.WhileRunning(e, _target, doing);
         }
     }
 
@@ -113,15 +127,20 @@ public sealed class SqlSession : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _connection.DisposeAsync();
-        await _source.DisposeAsync();
+        try
+        {
+            await _connection.DisposeAsync().AsTask().WaitAsync(PartingLimit);
+            await _source.DisposeAsync();
+        }
+        catch (TimeoutException)
+        {
+            // The network is dead: the server finds that out by itself.
+        }
     }
 
     async Task<T> GuardAsync<T>(string doing, string sql, Func<NpgsqlCommand, CancellationToken, Task<T>> run, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(sql, _connection);
-        // A statement may wait for a checkpoint that is spread over many minutes; keepalives notice a dead peer.
-        command.CommandTimeout = 0;
         try
         {
             return await run(command, cancellationToken);
@@ -132,51 +151,52 @@ public sealed class SqlSession : IAsyncDisposable
         }
         catch (Exception e) when (e is not BarkeepException)
         {
-            throw SqlFailure.WhileRunning(e, _server, doing);
+            throw SqlFailure.WhileRunning(e, _target, doing);
         }
     }
 
-    static NpgsqlDataSource BuildSource(ServerConfig server, string purpose)
+    static NpgsqlDataSource BuildSource(ConnectionTarget target, string purpose, Action<string> refused)
     {
         var settings = new NpgsqlConnectionStringBuilder
         {
-            Host = server.Host,
-            Port = server.Port,
-            Database = server.Database,
-            Username = server.BackupUser,
+            Host = target.Host,
+            Port = target.Port,
+            Database = target.Database,
+            Username = target.User,
             ApplicationName = $"barkeep {purpose}",
             Options = SessionSettings,
             ClientEncoding = "UTF8",
-            Timeout = (int)Math.Clamp(server.ConnectTimeout.TotalSeconds, 1, 1024),
+            Timeout = (int)Math.Clamp(target.ConnectTimeout.TotalSeconds, 1, 1024),
+            CommandTimeout = SilenceLimit,
             Pooling = false,
             Enlist = false,
-            SslMode = ModeOf(server),
-            RootCertificate = server.SslRootCertificate,
-            SslCertificate = server.SslCertificate,
-            SslKey = server.SslKey,
+            GssEncryptionMode = GssEncryptionMode.Disable,
+            // What a certificate must be is checked by the callback, alike for SQL and replication.
+            SslMode = target.SslMode switch
+            {
+                Configuration.SslMode.Disable => Npgsql.SslMode.Disable,
+                Configuration.SslMode.Prefer => Npgsql.SslMode.Prefer,
+                _ => Npgsql.SslMode.Require,
+            },
             TcpKeepAlive = true,
             TcpKeepAliveTime = 30,
             TcpKeepAliveInterval = 10,
             ReadBufferSize = ReadBuffer,
             IncludeErrorDetail = false,
         };
-        if (!server.BackupPassword.IsEmpty)
+        if (!target.Password.IsEmpty)
         {
-            settings.Password = server.BackupPassword.Reveal();
+            settings.Password = target.Password.Reveal();
         }
         var builder = new NpgsqlSlimDataSourceBuilder(settings.ConnectionString);
-        builder.EnableTransportSecurity();
+        if (target.SslMode != Configuration.SslMode.Disable && !target.IsUnixSocket)
+        {
+            // Read now and again in the handshake: unreadable files must not look like the server's fault.
+            WireTls.Configure(new(), target, refused);
+            builder.EnableTransportSecurity();
+            builder.UseSslClientAuthenticationOptionsCallback(options => WireTls.Configure(options, target, refused));
+        }
         builder.ConfigureTypeLoading(static types => types.EnableTypeLoading(false));
         return builder.Build();
     }
-
-    // libpq's "require" checks the certificate as soon as there is a root certificate to check it by.
-    static Npgsql.SslMode ModeOf(ServerConfig server) => server.SslMode switch
-    {
-        Configuration.SslMode.Disable => Npgsql.SslMode.Disable,
-        Configuration.SslMode.Prefer => Npgsql.SslMode.Prefer,
-        Configuration.SslMode.Require when server.SslRootCertificate is null => Npgsql.SslMode.Require,
-        Configuration.SslMode.Require or Configuration.SslMode.VerifyCa => Npgsql.SslMode.VerifyCA,
-        _ => Npgsql.SslMode.VerifyFull,
-    };
 }

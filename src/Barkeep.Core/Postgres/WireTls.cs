@@ -19,9 +19,10 @@ static class WireTls
     /// <exception cref="BarkeepException">AuthenticationFailed: no TLS, or a certificate that does not pass; Configuration: unreadable certificate files.</exception>
     public static async Task<Stream> NegotiateAsync(ConnectionTarget target, Stream stream, CancellationToken cancellationToken)
     {
+        string? refusal = null;
+        var options = new SslClientAuthenticationOptions();
         // Files are read first: their errors should not depend on the server.
-        var roots = Roots(target);
-        var own = OwnCertificate(target);
+        Configure(options, target, why => refusal = why);
         await stream.WriteAsync(SslRequest, cancellationToken);
         var answer = new byte[1];
         // Exactly one byte: whatever was sent along with it in clear must not be taken for protected.
@@ -36,25 +37,35 @@ static class WireTls
                 : throw new BarkeepException(ErrorKind.AuthenticationFailed, $"{target}: the server has no TLS", "set ssl = on there, or another sslmode here");
         }
         var tls = new SslStream(stream, leaveInnerStreamOpen: false);
-        string? refusal = null;
         try
         {
-            await tls.AuthenticateAsClientAsync(
-                new SslClientAuthenticationOptions
-                {
-                    TargetHost = target.Host,
-                    EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-                    ClientCertificateContext = own,
-                    RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
-                        (refusal = Refusal(target, roots, certificate as X509Certificate2, chain, errors)) is null,
-                },
-                cancellationToken);
+            await tls.AuthenticateAsClientAsync(options, cancellationToken);
             return tls;
         }
         catch (AuthenticationException e) when (refusal is not null)
         {
             throw new BarkeepException(ErrorKind.AuthenticationFailed, $"{target}: {refusal}", "check sslmode, sslrootcert and the host's name", e);
         }
+    }
+
+    /// <summary>Reads the certificate files and sets the rules for a handshake.</summary>
+    /// <param name="refused">Is told why a server's certificate does not pass.</param>
+    /// <exception cref="BarkeepException">Configuration: unreadable certificate files.</exception>
+    public static void Configure(SslClientAuthenticationOptions options, ConnectionTarget target, Action<string> refused)
+    {
+        var roots = Roots(target);
+        options.TargetHost = target.Host;
+        options.EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13;
+        options.ClientCertificateContext = OwnCertificate(target);
+        options.RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
+        {
+            var refusal = Refusal(target, roots, certificate as X509Certificate2, chain, errors);
+            if (refusal is not null)
+            {
+                refused(refusal);
+            }
+            return refusal is null;
+        };
     }
 
     /// <summary>Why this certificate does not pass; null when it does.</summary>

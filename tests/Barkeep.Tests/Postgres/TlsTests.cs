@@ -20,6 +20,9 @@ public sealed class TlsTests : IAsyncLifetime
             hostssl replication holder 127.0.0.1/32 cert
             hostssl replication streamer 127.0.0.1/32 scram-sha-256
             hostnossl replication naked 127.0.0.1/32 trust
+            hostssl postgres holder 127.0.0.1/32 cert
+            hostssl postgres streamer 127.0.0.1/32 scram-sha-256
+            hostnossl postgres naked 127.0.0.1/32 trust
             """);
         foreach (var authority in new[] { "ca", "other" })
         {
@@ -115,5 +118,69 @@ public sealed class TlsTests : IAsyncLifetime
         Assert.Equal(ErrorKind.Configuration, (await TryAsync(SslMode.VerifyFull, "missing.crt")).Kind);
         Assert.Equal(ErrorKind.Configuration, (await TryAsync(SslMode.VerifyFull, "server.key")).Kind);
         Assert.NotNull((await TryAsync(SslMode.Require, user: "holder")).Kind);
+    }
+
+    [Fact]
+    public async Task S4_SQL_connections_let_pass_the_same_and_nothing_else()
+    {
+        Assert.Equal(ErrorKind.AuthenticationFailed, (await TrySqlAsync(SslMode.Require)).Kind);
+        Assert.Equal((null, "f"), await TrySqlAsync(SslMode.Prefer, user: "naked"));
+        await TurnOnAsync();
+
+        Assert.Equal((null, "t"), await TrySqlAsync(SslMode.Prefer));
+        Assert.Equal((null, "t"), await TrySqlAsync(SslMode.Require));
+        Assert.Equal((null, "t"), await TrySqlAsync(SslMode.Require, "ca.crt"));
+        Assert.Equal((null, "t"), await TrySqlAsync(SslMode.VerifyCa, "ca.crt", host: "127.0.0.1"));
+        Assert.Equal((null, "t"), await TrySqlAsync(SslMode.VerifyFull, "ca.crt"));
+        Assert.Equal((null, "t"), await TrySqlAsync(SslMode.Require, user: "holder", client: "client"));
+
+        Assert.Equal(ErrorKind.AuthenticationFailed, (await TrySqlAsync(SslMode.Disable)).Kind);
+        Assert.Equal(ErrorKind.AuthenticationFailed, (await TrySqlAsync(SslMode.Require, user: "naked")).Kind);
+        foreach (var mode in new[] { SslMode.Require, SslMode.VerifyCa, SslMode.VerifyFull })
+        {
+            Assert.Equal(ErrorKind.AuthenticationFailed, (await TrySqlAsync(mode, "other.crt")).Kind);
+        }
+        var wrongName = await TrySqlAsync(SslMode.VerifyFull, "ca.crt", host: "127.0.0.1");
+        Assert.Equal(ErrorKind.AuthenticationFailed, wrongName.Kind);
+        Assert.Contains("not for 127.0.0.1", wrongName.Line, StringComparison.Ordinal);
+        Assert.Equal(ErrorKind.AuthenticationFailed, (await TrySqlAsync(SslMode.VerifyFull)).Kind);
+        Assert.Equal(ErrorKind.Configuration, (await TrySqlAsync(SslMode.VerifyCa)).Kind);
+        Assert.Equal(ErrorKind.Configuration, (await TrySqlAsync(SslMode.VerifyFull, "missing.crt")).Kind);
+    }
+
+    async Task<(ErrorKind? Kind, string Line)> TrySqlAsync(
+        SslMode mode, string? root = null, string host = "localhost", string user = "streamer", string? client = null)
+    {
+        var server = new ServerConfig
+        {
+            Name = ServerName.Parse("main"),
+            Description = "main",
+            Host = host,
+            Port = _server.Port,
+            Database = "postgres",
+            BackupUser = user,
+            BackupPassword = new("pw"),
+            StreamingUser = user,
+            StreamingPassword = Secret.None,
+            SlotName = "main",
+            ApplicationName = "main",
+            SslMode = mode,
+            SslRootCertificate = root is null ? null : Certificate(root),
+            SslCertificate = client is null ? null : Certificate($"{client}.crt"),
+            SslKey = client is null ? null : Certificate($"{client}.key"),
+            ConnectTimeout = TimeSpan.FromSeconds(15),
+            ReceiveTimeout = TimeSpan.FromSeconds(60),
+            Jobs = 1,
+            BandwidthLimit = 0,
+        };
+        try
+        {
+            await using var session = await SqlSession.OpenAsync(server, "test", Token);
+            return (null, await session.ScalarAsync<bool>("asking", "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", Token) ? "t" : "f");
+        }
+        catch (BarkeepException e)
+        {
+            return (e.Kind, e.Line);
+        }
     }
 }

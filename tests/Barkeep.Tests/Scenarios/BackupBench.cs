@@ -63,12 +63,16 @@ sealed class BackupBench(ServerConfig server, Locations locations) : IDisposable
         (await Repository.OpenAsync(RepositoryDirectory, default)).Current is { } lineage ? await lineage.Backups.ListAsync(default) : [];
 
     /// <summary>Starts a slow backup and returns when it is copying; it ends when cancelled.</summary>
-    public async Task<(BackupId Id, Task<BackupResult> Running)> StartSlowlyAsync(CancellationToken cancellationToken = default)
+    public Task<(BackupId Id, Task<BackupResult> Running)> StartSlowlyAsync(CancellationToken cancellationToken = default) =>
+        StartAsync(Slow, static report => report.BytesDone > 0, cancellationToken);
+
+    /// <summary>Starts a backup and returns when, while it copies, a report is what was waited for.</summary>
+    public async Task<(BackupId Id, Task<BackupResult> Running)> StartAsync(BackupOptions options, Func<BackupProgress, bool> awaited, CancellationToken cancellationToken = default)
     {
         var copying = new TaskCompletionSource<BackupId>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var running = Task.Run(() => BackUpAsync(Slow, new Reports(report =>
+        var running = Task.Run(() => BackUpAsync(options, new Reports(report =>
         {
-            if (report is { Step: BackupStep.Copying, BytesDone: > 0, Id: { } id })
+            if (report is { Step: BackupStep.Copying, Id: { } id } && awaited(report))
             {
                 copying.TrySetResult(id);
             }

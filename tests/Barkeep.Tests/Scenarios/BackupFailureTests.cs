@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Repo;
@@ -15,9 +16,15 @@ public sealed class BackupFailureTests
         using var bench = BackupBench.Of(cluster);
         var whole = await bench.BackUpAsync();
         var packs = bench.PackFiles();
+        // More than fits into one pack, so that one is finished when the backup is stopped.
+        await File.WriteAllBytesAsync(Path.Combine(cluster.DataDirectory, "aaa"), RandomNumberGenerator.GetBytes(200 << 20));
+        await PostgresUser.OwnAsync(cluster.DataDirectory);
 
         using var stop = new CancellationTokenSource();
-        var (id, running) = await bench.StartSlowlyAsync(stop.Token);
+        var (id, running) = await bench.StartAsync(
+            BackupBench.Options with { BandwidthLimit = 40 << 10 },
+            report => bench.PackFiles().Any(f => f.EndsWith($"/packs/{report.Id}/0001", StringComparison.Ordinal)),
+            stop.Token);
         await stop.CancelAsync();
         var stopped = await Assert.ThrowsAsync<BarkeepException>(() => running);
 
@@ -29,6 +36,24 @@ public sealed class BackupFailureTests
         Assert.False(DutyLock.IsHeld(bench.Locations.BackupLock(bench.Server.Name)));
         await BackupBench.NothingIsLeftAsync(cluster);
         Assert.Equal(whole.Id, (await bench.ListAsync())[0].Id);
+    }
+
+    [Fact]
+    public async Task B2_a_backup_over_a_network_that_is_dead_can_still_be_stopped()
+    {
+        await using var cluster = await TestCluster.StartNewAsync();
+        await using var relay = new TcpRelay(cluster.Port);
+        using var bench = BackupBench.Of(cluster);
+        bench.Server = bench.Server with { Port = relay.Port };
+        using var stop = new CancellationTokenSource();
+        var (id, running) = await bench.StartSlowlyAsync(stop.Token);
+        relay.Stall();
+        await stop.CancelAsync();
+
+        var stopped = await Assert.ThrowsAsync<BarkeepException>(() => running.WaitAsync(TimeSpan.FromSeconds(30)));
+        Assert.Equal(ErrorKind.Interrupted, stopped.Kind);
+        Assert.Equal((id, BackupState.Failed), ((await bench.ListAsync())[^1].Id, (await bench.ListAsync())[^1].State));
+        Assert.Empty(bench.PackFiles());
     }
 
     [Theory]
