@@ -113,8 +113,7 @@ sealed class BackupCopy(ServerConfig server, ServerFacts facts, BackupId id, Bac
         {
             // The first failure is the one that counts. The others have been told; one that waits for a dead network
             // cannot write any more either.
-            await stop.CancelAsync();
-            await Task.WhenAny(Task.WhenAll(readers), Task.Delay(SqlSession.PartingLimit, CancellationToken.None));
+            await Task.WhenAny(Task.WhenAll([stop.CancelAsync(), .. readers]), Task.Delay(SqlSession.PartingLimit, CancellationToken.None));
             throw;
         }
     }

@@ -87,8 +87,7 @@ sealed class BackupSession : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _ended.CancelAsync();
-        await _abandoned.CancelAsync();
-        await Task.WhenAny(_keepalive, Task.Delay(SqlSession.PartingLimit));
+        await Task.WhenAny(Task.WhenAll(_abandoned.CancelAsync(), _keepalive), Task.Delay(SqlSession.PartingLimit));
         await _session.DisposeAsync();
         if (_keepalive.IsCompleted)
         {

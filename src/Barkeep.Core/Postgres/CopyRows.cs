@@ -100,11 +100,11 @@ public sealed class CopyRows : IAsyncDisposable
     {
         try
         {
-            await EndAsync().WaitAsync(SqlSession.PartingLimit);
+            await SqlSession.PartAsync(EndAsync);
         }
-        catch (Exception e) when (e is NpgsqlException or IOException or OperationCanceledException or ObjectDisposedException or TimeoutException)
+        catch (Exception e) when (e is NpgsqlException or IOException or OperationCanceledException or ObjectDisposedException)
         {
-            // What matters has been thrown from a read already. A network that is dead is not waited for.
+            // What matters has been thrown from a read already.
         }
     }
 

@@ -125,12 +125,21 @@ public sealed class SqlSession : IAsyncDisposable
     /// <summary>A text as an SQL literal.</summary>
     public static string Quote(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
 
-    public async ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync() => await PartAsync(async () =>
+    {
+        await _connection.DisposeAsync();
+        await _source.DisposeAsync();
+    });
+
+    /// <summary>
+    /// Says goodbye, for no longer than <see cref="PartingLimit"/>. In a thread of its own: to end a statement Npgsql
+    /// connects anew, and blocks while it does.
+    /// </summary>
+    internal static async Task PartAsync(Func<Task> goodbye)
     {
         try
         {
-            await _connection.DisposeAsync().AsTask().WaitAsync(PartingLimit);
-            await _source.DisposeAsync();
+            await Task.Run(goodbye).WaitAsync(PartingLimit);
         }
         catch (TimeoutException)
         {
