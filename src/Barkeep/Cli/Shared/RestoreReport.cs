@@ -85,8 +85,8 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
         }
         output.Info($"Restored backup {result.Plan.Backup} with WAL up to {result.ReachedLsn} on timeline {result.Timeline.Value}: {new ByteSize(result.Bytes)} in {result.FileCount} files");
         output.Info(string.Create(CultureInfo.InvariantCulture, $"Restore operation completed (start time: {start:yyyy-MM-dd HH:mm:ss.ffffffzzz}, elapsed time: {BackupReport.Duration(result.Elapsed)})"));
-        output.Info("Your PostgreSQL server has been successfully prepared for recovery!");
         output.Info("Once it has taken the original's place, give back what it needs of the settings at the end of postgresql.auto.conf.");
+        output.Info("Your PostgreSQL server has been successfully prepared for recovery!");
         AddJson(output, result, start);
     }
 
