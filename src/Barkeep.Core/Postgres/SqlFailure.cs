@@ -23,7 +23,7 @@ static class SqlFailure
         _ when Find<AuthenticationException>(error) is { } e =>
             new(ErrorKind.AuthenticationFailed, $"{target}: TLS failed: {OneLine(e.Message)}", "check sslmode and the certificates", error),
         _ when Find<SocketException>(error) is { } e =>
-            new(ErrorKind.ServerUnreachable, $"{target}: {OneLine(e.Message)}", "check host and port, and that PostgreSQL is running", error),
+            new(ErrorKind.ServerUnreachable, $"{target} cannot be reached: {OneLine(e.Message)}", "check host and port, and that PostgreSQL is running", error),
         _ when Find<TimeoutException>(error) is not null =>
             new(ErrorKind.ServerUnreachable, $"{target} does not answer within {target.ConnectTimeout.TotalSeconds:0} s", "check host, port and firewall", error),
         NpgsqlException e when e.Message.Contains("password", StringComparison.OrdinalIgnoreCase) =>

@@ -102,7 +102,7 @@ static class WireStartup
         {
             socket.Dispose();
             throw e is SocketException or ArgumentException
-                ? new BarkeepException(ErrorKind.ServerUnreachable, $"{target}: {e.Message}", "check host and port, and that PostgreSQL is running", e)
+                ? new BarkeepException(ErrorKind.ServerUnreachable, $"{target} cannot be reached: {e.Message}", "check host and port, and that PostgreSQL is running", e)
                 : e;
         }
     }
