@@ -115,28 +115,26 @@ public static class Durable
     /// Replaces a small file of ours (state, settings; never an object of the repository) as a whole:
     /// a reader sees the old bytes or the new ones. Durable when it returns.
     /// </summary>
-    /// <param name="mode">Permissions of the new file; secrets take owner-only.</param>
-    public static void Replace(string path, ReadOnlySpan<byte> content, UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite)
+    /// <remarks>The file is its owner's alone: some of them hold secrets.</remarks>
+    public static void Replace(string path, ReadOnlySpan<byte> content)
     {
-        var directory = Path.GetDirectoryName(path)!;
-        CreateDirectory(directory);
+        CreateDirectory(Path.GetDirectoryName(path)!);
         var temporary = $"{path}.{Environment.ProcessId}.tmp";
         try
         {
             File.Delete(temporary);
             using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None))
             {
-                File.SetUnixFileMode(file, mode);
+                File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
                 RandomAccess.Write(file, content, 0);
                 Flush(file, temporary);
             }
-            File.Move(temporary, path, overwrite: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw Errno.From(e, $"writing {path}");
         }
-        FlushDirectory(directory);
+        Supersede(temporary, path);
     }
 
     /// <summary>Creates a directory and its parents, owner-only, each name durable when it returns; existing ones are left as they are.</summary>
