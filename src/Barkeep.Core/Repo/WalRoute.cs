@@ -1,6 +1,6 @@
 using Barkeep.Wal;
 
-namespace Barkeep.Restores;
+namespace Barkeep.Repo;
 
 /// <summary>
 /// The WAL that leads from a backup's begin along one history as far as it was received: segment by segment without a gap.

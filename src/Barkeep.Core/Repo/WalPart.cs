@@ -1,4 +1,4 @@
-namespace Barkeep.Restores;
+namespace Barkeep.Repo;
 
 /// <summary>A segment on the way of a restore.</summary>
 /// <param name="Keep">How many of its bytes belong to the restored history and are whole; zeros follow.</param>

@@ -1,10 +1,10 @@
 using System.Text;
-using Barkeep.Restores;
+using Barkeep.Repo;
 using Barkeep.Wal;
 using CsCheck;
 using Xunit;
 
-namespace Barkeep.Tests.Restores;
+namespace Barkeep.Tests.Repo;
 
 /// <summary>Segments of 1 MiB are written <c>timeline:number</c>, with <c>+bytes</c> when they are the tail, <c>~</c> when partial.</summary>
 public sealed class WalRouteTests

@@ -1,8 +1,7 @@
 using Barkeep.Common;
-using Barkeep.Repo;
 using Barkeep.Wal;
 
-namespace Barkeep.Restores;
+namespace Barkeep.Repo;
 
 /// <summary>Reads received WAL from wherever it is, while a receiver may be moving it from the spool into the repository.</summary>
 sealed class WalReading(WalArchive archive, WalSpool spool, ulong systemId)

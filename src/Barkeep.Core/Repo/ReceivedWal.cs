@@ -1,8 +1,7 @@
 using Barkeep.Common;
-using Barkeep.Repo;
 using Barkeep.Wal;
 
-namespace Barkeep.Restores;
+namespace Barkeep.Repo;
 
 /// <summary>All WAL received of one cluster, and how its timelines descend from one another.</summary>
 public sealed class ReceivedWal

@@ -1,6 +1,6 @@
 using Barkeep.Wal;
 
-namespace Barkeep.Restores;
+namespace Barkeep.Repo;
 
 /// <summary>A WAL segment, or the received part of one.</summary>
 /// <param name="Length">Bytes; for <see cref="WalPlace.Partial"/>, at most so many.</param>

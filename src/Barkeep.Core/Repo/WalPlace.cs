@@ -1,4 +1,4 @@
-namespace Barkeep.Restores;
+namespace Barkeep.Repo;
 
 /// <summary>Where received WAL is.</summary>
 public enum WalPlace
