@@ -70,7 +70,7 @@ public sealed record WalRoute
     }
 
     // As recovery looks for it (xlogrecovery.c, XLogFileReadAnyTLI): on the newest timeline that had begun by the segment's end.
-    static WalPart? Find(ReceivedWal received, TimelineHistory history, ulong number)
+    internal static WalPart? Find(ReceivedWal received, TimelineHistory history, ulong number)
     {
         var size = received.SegmentSize;
         var (start, next) = (size.StartOf(number), size.StartOf(number + 1));

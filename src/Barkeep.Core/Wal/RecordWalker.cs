@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using Barkeep.Common;
 
@@ -6,8 +7,8 @@ namespace Barkeep.Wal;
 
 /// <summary>
 /// Checks a timeline's WAL as its bytes pass: every page header, every record's CRC and its link to the record before.
-/// Bytes come in order from a segment's start on, cut anywhere; records may span pages and segments and are never held
-/// whole. What is wrong is a value, <see cref="Defect"/>: from there on nothing more is looked at.
+/// Bytes come in order from a segment's start on, cut anywhere; records may span pages and segments and are, but for those
+/// that end a transaction, never held whole. What is wrong is a value, <see cref="Defect"/>: from there on nothing more is looked at.
 /// </summary>
 /// <remarks>
 /// A walk that begins within a record cannot check that record: its bytes are counted in <see cref="SkippedBytes"/>.
@@ -19,6 +20,9 @@ public sealed class RecordWalker
     /// <summary>How much of a record's start a visitor is shown, in bytes: more than all block references take (33 of 27 bytes).</summary>
     public const int HeadLimit = 2048;
 
+    /// <summary>How much of a transaction's record a visitor is shown, in bytes: a commit that drops a million relations.</summary>
+    public const int TransactionLimit = 16 << 20;
+
     // XLogRecordMaxSize is 1020 MiB since PostgreSQL 16; before, what palloc could hold (1 GiB).
     const uint MaxRecordLength = 1 << 30;
     const int Alignment = 8;
@@ -27,7 +31,7 @@ public sealed class RecordWalker
     readonly Lsn _timelineBegin;
     readonly SegmentSize _segmentSize;
     readonly byte[] _pageHead = new byte[PageHeader.LongSize];
-    readonly byte[] _head = new byte[HeadLimit];
+    byte[] _head = new byte[HeadLimit];
 
     // The record being put together: its bytes so far and the CRC of those after the fixed header.
     Lsn _recordStart;
@@ -286,10 +290,7 @@ public sealed class RecordWalker
         var goal = _recordGot < sizeof(uint) ? sizeof(uint) : _recordGot < RecordHeader.Size ? RecordHeader.Size : _recordLength;
         var taken = (int)Math.Min(goal - _recordGot, (uint)bytes.Length);
         var part = bytes[..taken];
-        if (_recordGot < HeadLimit)
-        {
-            part[..Math.Min(taken, HeadLimit - (int)_recordGot)].CopyTo(_head.AsSpan((int)_recordGot));
-        }
+        Keep(part);
         if (_recordGot >= RecordHeader.Size)
         {
             _crc = Crc32C.Append(_crc, part);
@@ -308,9 +309,28 @@ public sealed class RecordWalker
         }
         if (Defect is null && _recordGot >= RecordHeader.Size && _recordGot == _recordLength)
         {
-            EndRecord(at + taken, _head.AsSpan(0, (int)Math.Min(_recordLength, HeadLimit)), ref visitor);
+            EndRecord(at + taken, _head.AsSpan(0, (int)Math.Min(_recordLength, KeptLimit)), ref visitor);
         }
         return taken;
+    }
+
+    // The header is kept before the manager is known, and is shorter than either limit.
+    int KeptLimit => _recordGot >= RecordHeader.Size && _recordHeader.Manager == ResourceManager.Transaction ? TransactionLimit : HeadLimit;
+
+    // The room grows with what has come, not with what a length promises.
+    void Keep(ReadOnlySpan<byte> part)
+    {
+        var got = (int)Math.Min(_recordGot, int.MaxValue);
+        var kept = Math.Min(part.Length, KeptLimit - got);
+        if (kept <= 0)
+        {
+            return;
+        }
+        if (got + kept > _head.Length)
+        {
+            Array.Resize(ref _head, (int)BitOperations.RoundUpToPowerOf2((uint)(got + kept)));
+        }
+        part[..kept].CopyTo(_head.AsSpan(got));
     }
 
     void CheckLength()
@@ -349,7 +369,7 @@ public sealed class RecordWalker
             _padding = 0;
             _restOfSegmentUnused = _segmentSize.OffsetOf(end) != 0;
         }
-        visitor.Visit(new(_recordStart, ValidEnd, _recordHeader, head.Length > HeadLimit ? head[..HeadLimit] : head));
+        visitor.Visit(new(_recordStart, ValidEnd, _recordHeader, MajorVersion ?? 0, head));
     }
 
     bool Stop(Lsn position, WalDefectKind kind, string what)

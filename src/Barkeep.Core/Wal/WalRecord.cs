@@ -3,7 +3,7 @@ namespace Barkeep.Wal;
 /// <summary>
 /// A record whose CRC has been found right. It lives only as long as the call that hands it out.
 /// </summary>
-public readonly ref struct WalRecord(Lsn start, Lsn end, RecordHeader header, ReadOnlySpan<byte> head)
+public readonly ref struct WalRecord(Lsn start, Lsn end, RecordHeader header, int majorVersion, ReadOnlySpan<byte> head)
 {
     /// <summary>The position of its first byte.</summary>
     public Lsn Start { get; } = start;
@@ -13,6 +13,12 @@ public readonly ref struct WalRecord(Lsn start, Lsn end, RecordHeader header, Re
 
     public RecordHeader Header { get; } = header;
 
-    /// <summary>Its first bytes, fixed header included and without the page headers between them: all, or <see cref="RecordWalker.HeadLimit"/>.</summary>
+    /// <summary>Of the PostgreSQL that wrote it: the layout of some records differs.</summary>
+    public int MajorVersion { get; } = majorVersion;
+
+    /// <summary>
+    /// Its first bytes, fixed header included and without the page headers between them: all, or at least <see cref="RecordWalker.HeadLimit"/>,
+    /// of a transaction's record <see cref="RecordWalker.TransactionLimit"/>.
+    /// </summary>
     public ReadOnlySpan<byte> Head { get; } = head;
 }

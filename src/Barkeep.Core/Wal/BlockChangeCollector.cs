@@ -1,0 +1,198 @@
+using System.Buffers.Binary;
+
+namespace Barkeep.Wal;
+
+/// <summary>
+/// Adds to block changes what each record of a walk changes (docs/format.md, "Block changes": the rules). Of a record that it must
+/// read and cannot it says that everything has changed.
+/// </summary>
+/// <param name="changes">What is added to.</param>
+/// <param name="from">Records that begin before count for nothing.</param>
+/// <param name="to">Nor do those that begin here or later.</param>
+public readonly struct BlockChangeCollector(BlockChanges changes, Lsn from, Lsn to) : IRecordVisitor
+{
+    const int RelationSize = 12;
+
+    /// <summary>Collects from every record.</summary>
+    public BlockChangeCollector(BlockChanges changes)
+        : this(changes, Lsn.Invalid, new(ulong.MaxValue))
+    {
+    }
+
+    public void Visit(in WalRecord record)
+    {
+        if (record.Start < from || record.Start >= to)
+        {
+            return;
+        }
+        var references = new BlockReferences(record);
+        while (references.MoveNext())
+        {
+            if (references.Fork.Fork != ForkNumber.FreeSpaceMap)
+            {
+                changes.Add(references.Fork, references.Block);
+            }
+        }
+        if (references.IsMalformed)
+        {
+            CannotRead(record);
+        }
+        else if (record.Header.Manager <= ResourceManager.Database && !ReadData(record, references.Data))
+        {
+            CannotRead(record);
+        }
+    }
+
+    bool ReadData(in WalRecord record, ReadOnlySpan<byte> data) => record.Header.Manager switch
+    {
+        ResourceManager.Xlog => ReadWalLevel(record, data),
+        ResourceManager.Transaction => ReadTransaction(record.Header.Info, data),
+        ResourceManager.Storage => ReadStorage(record.Header.Kind, data),
+        ResourceManager.Database => ReadDatabase(record, data),
+        _ => true,
+    };
+
+    void CannotRead(in WalRecord record) =>
+        changes.AddEverything($"the WAL record of {record.Header.Manager} at {record.Start}, {record.Header.Length} bytes long, cannot be read");
+
+    // pg_control.h, xl_parameter_change; since version 17 each checkpoint's redo record begins with the level too.
+    bool ReadWalLevel(in WalRecord record, ReadOnlySpan<byte> data)
+    {
+        int at;
+        switch (record.Header.Kind)
+        {
+            case 0x60:
+                at = 5 * sizeof(int);
+                break;
+            case 0xE0:
+                at = 0;
+                break;
+            default:
+                return true;
+        }
+        if (data.Length < at + sizeof(int))
+        {
+            return false;
+        }
+        if (BinaryPrimitives.ReadInt32LittleEndian(data[at..]) == (int)WalLevel.Minimal)
+        {
+            changes.AddEverything($"the server ran with wal_level = minimal at {record.Start}");
+        }
+        return true;
+    }
+
+    // xact.h: commit and abort, of prepared transactions too. What comes after the relations does not matter.
+    bool ReadTransaction(byte info, ReadOnlySpan<byte> data)
+    {
+        const byte HasInfo = 0x80;
+        if ((info & 0x70) is not (0x00 or 0x20 or 0x30 or 0x40) || (info & HasInfo) == 0)
+        {
+            return true;
+        }
+        const int HasDatabase = 1;
+        const int HasSubtransactions = 2;
+        const int HasRelations = 4;
+        var at = 12L;
+        if (data.Length < at)
+        {
+            return false;
+        }
+        var has = BinaryPrimitives.ReadUInt32LittleEndian(data[8..]);
+        if ((has & HasRelations) == 0)
+        {
+            return true;
+        }
+        at += (has & HasDatabase) != 0 ? 8 : 0;
+        if ((has & HasSubtransactions) != 0)
+        {
+            if (data.Length < at + 4)
+            {
+                return false;
+            }
+            at += 4 + (4L * BinaryPrimitives.ReadUInt32LittleEndian(data[(int)at..]));
+        }
+        if (data.Length < at + 4)
+        {
+            return false;
+        }
+        var count = BinaryPrimitives.ReadUInt32LittleEndian(data[(int)at..]);
+        var relations = data[(int)(at + 4)..];
+        if (relations.Length < count * (long)RelationSize)
+        {
+            return false;
+        }
+        for (; count > 0; count--, relations = relations[RelationSize..])
+        {
+            var main = ReadRelation(relations);
+            changes.AddFrom(main, 0);
+            changes.AddFrom(main with { Fork = ForkNumber.VisibilityMap }, 0);
+            changes.AddFrom(main with { Fork = ForkNumber.Init }, 0);
+        }
+        return true;
+    }
+
+    // storage_xlog.h
+    bool ReadStorage(byte kind, ReadOnlySpan<byte> data)
+    {
+        const byte Create = 0x10;
+        const byte Truncate = 0x20;
+        if (kind == Create && data.Length >= RelationSize + 4)
+        {
+            var fork = BinaryPrimitives.ReadUInt32LittleEndian(data[RelationSize..]);
+            if (fork != (uint)ForkNumber.FreeSpaceMap && fork <= (uint)ForkNumber.Init)
+            {
+                changes.AddFrom(ReadRelation(data) with { Fork = (ForkNumber)fork }, 0);
+            }
+            return fork <= (uint)ForkNumber.Init;
+        }
+        if (kind == Truncate && data.Length >= 4 + RelationSize + 4)
+        {
+            const int Main = 1;
+            const int VisibilityMap = 2;
+            var main = ReadRelation(data[4..]);
+            var flags = data[4 + RelationSize];
+            if ((flags & Main) != 0)
+            {
+                changes.AddFrom(main, BinaryPrimitives.ReadUInt32LittleEndian(data));
+            }
+            if ((flags & VisibilityMap) != 0)
+            {
+                changes.AddFrom(main with { Fork = ForkNumber.VisibilityMap }, 0);
+            }
+            return true;
+        }
+        return false;
+    }
+
+    // dbcommands_xlog.h: 0x00 creates by copying files; since version 15 0x10 creates by WAL and 0x20 drops, before 0x10 dropped.
+    bool ReadDatabase(in WalRecord record, ReadOnlySpan<byte> data)
+    {
+        if (data.Length < 8)
+        {
+            return false;
+        }
+        var database = BinaryPrimitives.ReadUInt32LittleEndian(data);
+        var second = BinaryPrimitives.ReadUInt32LittleEndian(data[4..]);
+        var drop = record.MajorVersion < 15 ? 0x10 : 0x20;
+        if (record.Header.Kind < drop)
+        {
+            changes.AddDatabase(second, database);
+            return true;
+        }
+        if (record.Header.Kind > drop || data.Length < 8 + (4L * second))
+        {
+            return false;
+        }
+        for (var i = 0; i < second; i++)
+        {
+            changes.AddDatabase(BinaryPrimitives.ReadUInt32LittleEndian(data[(8 + (4 * i))..]), database);
+        }
+        return true;
+    }
+
+    static RelationFork ReadRelation(ReadOnlySpan<byte> bytes) => new(
+        BinaryPrimitives.ReadUInt32LittleEndian(bytes),
+        BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..]),
+        BinaryPrimitives.ReadUInt32LittleEndian(bytes[8..]),
+        ForkNumber.Main);
+}
