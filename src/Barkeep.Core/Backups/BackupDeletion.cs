@@ -45,7 +45,7 @@ public sealed class BackupDeletion : IDisposable
         var others = (await lineage.Backups.ListAsync(cancellationToken)).Where(b => b.Id != id).ToList();
         var needed = await PackReferences.ReadAsync(lineage, others, cancellationToken);
         var mine = await MyPacksAsync(lineage, backup, cancellationToken);
-        var packs = (await lineage.Packs.ListAsync(cancellationToken)).Where(p => mine(p.Name) && !needed.Contains(p.Name)).Select(static p => (p.Name, p.Length));
+        var packs = (await lineage.Packs.ListAsync(cancellationToken)).Where(p => mine(p.Name) && !needed.Contains(p.Name));
         return new(lineage, backup, [.. packs], await SegmentsAsync(lineage, backup, others, cancellationToken));
     }
 
@@ -57,9 +57,9 @@ public sealed class BackupDeletion : IDisposable
     {
         ObjectDisposedException.ThrowIf(_isOver, this);
         await plan.Lineage.Backups.WithdrawAsync(plan.Backup.Id, cancellationToken);
-        foreach (var (name, _) in plan.Packs)
+        foreach (var pack in plan.Packs)
         {
-            await plan.Lineage.Packs.DeleteAsync(name, cancellationToken);
+            await plan.Lineage.Packs.DeleteAsync(pack, cancellationToken);
         }
         await plan.Lineage.Backups.ForgetAsync(plan.Backup.Id, cancellationToken);
         foreach (var segment in plan.Segments)

@@ -117,10 +117,10 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
                 return;
             }
             // Packs first: on a full disk the record needs their room.
-            var own = $"{id}/";
-            foreach (var pack in (await lineage.Packs.ListAsync(CancellationToken.None)).Where(p => p.Name.StartsWith(own, StringComparison.Ordinal)))
+            var own = id.ToString();
+            foreach (var pack in (await lineage.Packs.ListAsync(CancellationToken.None)).Where(p => p.Owner == own))
             {
-                await lineage.Packs.DeleteAsync(pack.Name, CancellationToken.None);
+                await lineage.Packs.DeleteAsync(pack, CancellationToken.None);
             }
             await lineage.Backups.FailAsync(id, failure.Message, kind, time.GetLocalNow(), CancellationToken.None);
         }

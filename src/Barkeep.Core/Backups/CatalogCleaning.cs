@@ -43,7 +43,7 @@ public static class CatalogCleaning
     {
         // Manifests are read only when there is a pack whose own backup has none.
         var whole = backups.Where(static b => b.State is BackupState.Done or BackupState.WaitingForWals or BackupState.Damaged).Select(static b => b.Id.ToString()).ToHashSet(StringComparer.Ordinal);
-        var candidates = (await lineage.Packs.ListAsync(cancellationToken)).Where(p => !whole.Contains(p.Name.Split('/')[0])).ToList();
+        var candidates = (await lineage.Packs.ListAsync(cancellationToken)).Where(p => !whole.Contains(p.Owner)).ToList();
         if (candidates.Count == 0)
         {
             return;
@@ -52,7 +52,7 @@ public static class CatalogCleaning
         var needed = await PackReferences.TryReadAsync(lineage, backups, cancellationToken);
         foreach (var pack in candidates.Where(p => needed is not null && !needed.Contains(p.Name)))
         {
-            await lineage.Packs.DeleteAsync(pack.Name, cancellationToken);
+            await lineage.Packs.DeleteAsync(pack, cancellationToken);
         }
     }
 }

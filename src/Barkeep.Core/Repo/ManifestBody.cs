@@ -125,12 +125,6 @@ static class ManifestBody
         return remaining == 0 ? runs : throw Record.Damaged(name, $"'{path}' lacks {remaining} pages");
     }
 
-    static string PackName(string manifest, string pack)
-    {
-        var slash = pack.IndexOf('/');
-        return slash > 0 && BackupId.TryParse(pack.AsSpan(0, slash), out _) && pack.Length - slash - 1 is >= 4 and <= 9
-            && !pack.AsSpan(slash + 1).ContainsAnyExceptInRange('0', '9')
-            ? pack
-            : throw Record.Damaged(manifest, "it names a pack that cannot be one");
-    }
+    static string PackName(string manifest, string pack) =>
+        StoredPack.IsName(pack) ? pack : throw Record.Damaged(manifest, "it names a pack that cannot be one");
 }

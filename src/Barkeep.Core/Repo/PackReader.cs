@@ -24,10 +24,15 @@ public sealed class PackReader : IDisposable
     public long StoredLength => _reader.Length;
 
     /// <param name="name">Within the lineage: <c>packs/20261123T131251/0001</c>.</param>
-    /// <exception cref="BarkeepException">ObjectMissing, Damaged, NewerRepository.</exception>
-    internal static async ValueTask<PackReader> OpenAsync(DirectoryStore store, string root, string name, CancellationToken cancellationToken)
+    /// <returns>Null when there is no such object.</returns>
+    /// <exception cref="BarkeepException">Damaged, NewerRepository.</exception>
+    internal static async ValueTask<PackReader?> TryOpenAsync(DirectoryStore store, string root, string name, CancellationToken cancellationToken)
     {
-        var reader = await store.OpenAsync(root + name, cancellationToken);
+        var reader = await store.TryOpenAsync(root + name, cancellationToken);
+        if (reader is null)
+        {
+            return null;
+        }
         try
         {
             var seed = FrameCodec.SeedOf(name);
@@ -38,6 +43,14 @@ public sealed class PackReader : IDisposable
             reader.Dispose();
             throw;
         }
+    }
+
+    /// <summary>How many pages a pack claims to hold, without reading its index; null when there is no such object.</summary>
+    /// <exception cref="BarkeepException">Damaged, NewerRepository.</exception>
+    internal static async ValueTask<int?> TryCountPagesAsync(DirectoryStore store, string root, string name, CancellationToken cancellationToken)
+    {
+        using var reader = await store.TryOpenAsync(root + name, cancellationToken);
+        return reader is null ? null : (await ReadFooterAsync(reader, cancellationToken)).Pages;
     }
 
     /// <summary>Reads, checks and decompresses one frame.</summary>
@@ -59,51 +72,68 @@ public sealed class PackReader : IDisposable
 
     static async ValueTask<PackIndex> ReadIndexAsync(ObjectReader reader, ulong seed, CancellationToken cancellationToken)
     {
+        var footer = await ReadFooterAsync(reader, cancellationToken);
+        var index = new byte[footer.IndexEnd - footer.IndexOffset];
+        await reader.ReadAsync(footer.IndexOffset, index, cancellationToken);
+        var hash = new XxHash128(unchecked((long)seed));
+        hash.Append(footer.Header);
+        hash.Append(index);
+        if (!hash.GetCurrentHash().AsSpan().SequenceEqual(footer.Hash))
+        {
+            throw Record.Damaged(reader.Name, "the hash of its index does not match");
+        }
+        return PackIndex.Parse(reader.Name, footer.Version, index, footer.Frames, footer.Pages, footer.IndexOffset);
+    }
+
+    static async ValueTask<Footer> ReadFooterAsync(ObjectReader reader, CancellationToken cancellationToken)
+    {
         if (reader.Length < PackIndex.HeaderLength + PackIndex.FooterLength)
         {
             throw Record.Damaged(reader.Name, "it is cut short");
         }
         var header = new byte[PackIndex.HeaderLength];
-        var footer = new byte[PackIndex.FooterLength];
+        var bytes = new byte[PackIndex.FooterLength];
+        var end = reader.Length - bytes.Length;
         await reader.ReadAsync(0, header, cancellationToken);
-        await reader.ReadAsync(reader.Length - footer.Length, footer, cancellationToken);
-        CheckVersion(reader.Name, header, footer);
-        var offset = BinaryPrimitives.ReadInt64LittleEndian(footer);
-        var frames = BinaryPrimitives.ReadInt32LittleEndian(footer.AsSpan(8));
-        var pages = BinaryPrimitives.ReadInt32LittleEndian(footer.AsSpan(12));
-        var end = reader.Length - footer.Length;
-        if (frames < 0 || pages < 0 || pages > PackIndex.MaxPages || frames > pages
-            || offset != end - ((long)frames * PackIndex.FrameLength) - ((long)pages * PackIndex.HashLength))
-        {
-            throw Record.Damaged(reader.Name, "its footer makes no sense");
-        }
-        var index = new byte[end - offset];
-        await reader.ReadAsync(offset, index, cancellationToken);
-        var hash = new XxHash128(unchecked((long)seed));
-        hash.Append(header);
-        hash.Append(index);
-        if (!hash.GetCurrentHash().AsSpan().SequenceEqual(footer.AsSpan(16, PackIndex.HashLength)))
-        {
-            throw Record.Damaged(reader.Name, "the hash of its index does not match");
-        }
-        return PackIndex.Parse(reader.Name, index, frames, pages, offset);
+        await reader.ReadAsync(end, bytes, cancellationToken);
+        var version = CheckVersion(reader.Name, header, bytes);
+        var footer = new Footer(
+            version, header, BinaryPrimitives.ReadInt64LittleEndian(bytes), end, BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(8)),
+            BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(12)), bytes[16..(16 + PackIndex.HashLength)]);
+        return footer.IsPlausible ? footer : throw Record.Damaged(reader.Name, "its footer makes no sense");
     }
 
-    static void CheckVersion(string name, ReadOnlySpan<byte> header, ReadOnlySpan<byte> footer)
+    static ushort CheckVersion(string name, ReadOnlySpan<byte> header, ReadOnlySpan<byte> footer)
     {
         if (!header.StartsWith("BKPACK"u8) || !footer[32..].StartsWith("BKPEND"u8))
         {
             throw Record.Damaged(name, "it is no pack");
         }
         var version = BinaryPrimitives.ReadUInt16LittleEndian(header[6..]);
-        if (version > PackIndex.Version)
+        if (version > PackIndex.SparseVersion)
         {
-            throw new BarkeepException(ErrorKind.NewerRepository, $"pack {name} has version {version}, and this program reads up to {PackIndex.Version}", "use the newer barkeep that wrote it");
+            throw new BarkeepException(ErrorKind.NewerRepository, $"pack {name} has version {version}, and this program reads up to {PackIndex.SparseVersion}", "use the newer barkeep that wrote it");
         }
         var pageSize = BinaryPrimitives.ReadUInt32LittleEndian(header[8..]);
         if (version == 0 || version != BinaryPrimitives.ReadUInt16LittleEndian(footer[38..]) || pageSize != Page.Size)
         {
             throw Record.Damaged(name, $"it claims version {version} and pages of {pageSize} bytes");
+        }
+        return version;
+    }
+
+    /// <param name="IndexEnd">Where the footer begins.</param>
+    readonly record struct Footer(ushort Version, byte[] Header, long IndexOffset, long IndexEnd, int Frames, int Pages, byte[] Hash)
+    {
+        public bool IsPlausible
+        {
+            get
+            {
+                // Behind the hashes, a sparse pack has its runs: at most one for each page.
+                var runs = IndexEnd - IndexOffset - ((long)Frames * PackIndex.FrameLength) - ((long)Pages * PackIndex.HashLength);
+                return Frames >= 0 && Pages is >= 0 and <= PackIndex.MaxPages && Frames <= Pages && IndexOffset >= PackIndex.HeaderLength
+                    && (Version == PackIndex.WholeVersion ? runs == 0 : runs % PackIndex.RunLength == 0 && runs >= 0 && runs / PackIndex.RunLength <= Pages);
+            }
         }
     }
 }

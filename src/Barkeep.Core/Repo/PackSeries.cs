@@ -70,7 +70,7 @@ public sealed class PackSeries : IDisposable
     ValueTask<PackWriter> BeginPackAsync(CancellationToken cancellationToken)
     {
         _names.Add(string.Create(CultureInfo.InvariantCulture, $"{_backup}/{_names.Count + 1:D4}"));
-        return PackWriter.CreateAsync(_store, _root, PackStore.ObjectOf(_names[^1]), cancellationToken);
+        return PackWriter.CreateAsync(_store, _root, PackStore.ObjectOf(new(_names[^1], 0)), PackIndex.WholeVersion, cancellationToken);
     }
 
     async ValueTask FinishPackAsync(CancellationToken cancellationToken)

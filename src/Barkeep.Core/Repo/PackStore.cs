@@ -1,15 +1,22 @@
+using System.Collections.Concurrent;
 using Barkeep.Common;
 using Barkeep.Storage;
 
 namespace Barkeep.Repo;
 
-/// <summary>A lineage's packs. A pack's name is <c>&lt;backup id&gt;/&lt;number&gt;</c>, after the backup that wrote it; any manifest may refer to it.</summary>
+/// <summary>
+/// A lineage's packs. A pack's name is <c>&lt;backup id&gt;/&lt;number&gt;</c>, after the backup that wrote it; any manifest may refer to it.
+/// Collection may put a next generation in a pack's place at any time: whoever opens packs need not know.
+/// </summary>
 public sealed class PackStore
 {
     const string Prefix = "packs/";
 
     readonly DirectoryStore _store;
     readonly string _root;
+
+    // The later generations of each backup's packs, as they were when one of them was first opened.
+    readonly ConcurrentDictionary<string, Dictionary<string, int>> _generations = new(StringComparer.Ordinal);
 
     internal PackStore(DirectoryStore store, string root)
     {
@@ -20,17 +27,81 @@ public sealed class PackStore
     /// <summary>Begins the series of packs that a backup writes.</summary>
     public PackSeries Begin(BackupId backup) => new(_store, _root, backup);
 
+    /// <summary>Opens a pack, in its highest generation.</summary>
     /// <param name="name">As a manifest names it: <c>20261123T131251/0001</c>.</param>
     /// <exception cref="BarkeepException">ObjectMissing, Damaged, NewerRepository.</exception>
-    public ValueTask<PackReader> OpenAsync(string name, CancellationToken cancellationToken) =>
-        PackReader.OpenAsync(_store, _root, Prefix + name, cancellationToken);
+    public async ValueTask<PackReader> OpenAsync(string name, CancellationToken cancellationToken)
+    {
+        var owner = name[..Math.Max(0, name.IndexOf('/'))];
+        var known = _generations.TryGetValue(owner, out var cached) ? cached : await ReadGenerationsAsync(owner, cancellationToken);
+        while (true)
+        {
+            var pack = new StoredPack(name, known.GetValueOrDefault(name));
+            if (await TryOpenAsync(pack, cancellationToken) is { } reader)
+            {
+                return reader;
+            }
+            // Either collection has just replaced it, or it is lost.
+            known = await ReadGenerationsAsync(owner, cancellationToken);
+            if (known.GetValueOrDefault(name) == pack.Generation)
+            {
+                throw _store.Missing(_root + ObjectOf(pack));
+            }
+        }
+    }
 
-    /// <summary>All packs' names, with their stored bytes.</summary>
-    public async Task<IReadOnlyList<StoredObject>> ListAsync(CancellationToken cancellationToken) =>
-        [.. (await _store.ListAsync(_root + Prefix, cancellationToken)).Select(o => o with { Name = o.Name[(_root.Length + Prefix.Length)..] })];
+    /// <summary>All generations of all packs, with their stored bytes, in the order of their names.</summary>
+    public async Task<IReadOnlyList<StoredPack>> ListAsync(CancellationToken cancellationToken)
+    {
+        var packs = new List<StoredPack>();
+        foreach (var found in await _store.ListAsync(_root + Prefix, cancellationToken))
+        {
+            if (StoredPack.TryParse(found.Name[(_root.Length + Prefix.Length)..], found.Length, out var pack))
+            {
+                packs.Add(pack);
+            }
+        }
+        return packs;
+    }
 
-    public ValueTask DeleteAsync(string name, CancellationToken cancellationToken) =>
-        _store.DeleteAsync(_root + Prefix + name, cancellationToken);
+    /// <summary>Removes one generation of a pack.</summary>
+    public ValueTask DeleteAsync(StoredPack pack, CancellationToken cancellationToken) => _store.DeleteAsync(_root + ObjectOf(pack), cancellationToken);
 
-    internal static string ObjectOf(string pack) => Prefix + pack;
+    /// <summary>Opens one generation of a pack; null when it is not there.</summary>
+    public ValueTask<PackReader?> TryOpenAsync(StoredPack pack, CancellationToken cancellationToken) =>
+        PackReader.TryOpenAsync(_store, _root, ObjectOf(pack), cancellationToken);
+
+    /// <summary>How many pages one generation of a pack claims to hold; null when it is not there.</summary>
+    internal ValueTask<int?> TryCountPagesAsync(StoredPack pack, CancellationToken cancellationToken) =>
+        PackReader.TryCountPagesAsync(_store, _root, ObjectOf(pack), cancellationToken);
+
+    /// <summary>Puts a pack's next generation, with fewer pages. It is durable when this returns; the one before stays.</summary>
+    /// <param name="pack">The generation to take them from.</param>
+    /// <exception cref="BarkeepException">Damaged, ObjectMissing, NewerRepository: not all that is needed can be read, and nothing has been put. DiskFull, Storage.</exception>
+    public async Task<StoredPack> RewriteAsync(StoredPack pack, PageSet needed, CancellationToken cancellationToken)
+    {
+        using var from = await TryOpenAsync(pack, cancellationToken) ?? throw _store.Missing(_root + ObjectOf(pack));
+        var next = pack with { Generation = pack.Generation + 1 };
+        using var to = await PackWriter.CreateAsync(_store, _root, ObjectOf(next), PackIndex.SparseVersion, cancellationToken);
+        using var rewriter = new PackRewriter(pack, from, to, needed);
+        await rewriter.RunAsync(cancellationToken);
+        await to.FinishAsync(cancellationToken);
+        return next with { StoredLength = to.StoredLength };
+    }
+
+    internal static string ObjectOf(StoredPack pack) => $"{Prefix}{pack}";
+
+    async Task<Dictionary<string, int>> ReadGenerationsAsync(string owner, CancellationToken cancellationToken)
+    {
+        var later = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var name in await _store.ListNamesAsync($"{_root}{Prefix}{owner}/", cancellationToken))
+        {
+            if (StoredPack.TryParse(name[(_root.Length + Prefix.Length)..], 0, out var pack) && pack.Generation > later.GetValueOrDefault(pack.Name))
+            {
+                later[pack.Name] = pack.Generation;
+            }
+        }
+        _generations[owner] = later;
+        return later;
+    }
 }

@@ -15,12 +15,17 @@ sealed class PackWriter : IDisposable
     readonly byte[] _header = new byte[PackIndex.HeaderLength];
     readonly MemoryStream _frames = new();
     readonly MemoryStream _hashes = new();
+    readonly MemoryStream _runs = new();
+    readonly ushort _version;
     int _frameCount;
+    int _firstOrdinal;
+    int _nextOrdinal;
 
-    PackWriter(ObjectWriter writer, ulong seed)
+    PackWriter(ObjectWriter writer, ulong seed, ushort version)
     {
         _writer = writer;
         _seed = seed;
+        _version = version;
     }
 
     /// <summary>Pages so far: the next frame's first ordinal.</summary>
@@ -31,11 +36,12 @@ sealed class PackWriter : IDisposable
     public bool IsFull => _writer.Length >= FullAt || PageCount + Page.PerFrame > PackIndex.MaxPages;
 
     /// <param name="name">Within the lineage: <c>packs/20261123T131251/0001</c>.</param>
-    public static async ValueTask<PackWriter> CreateAsync(DirectoryStore store, string root, string name, CancellationToken cancellationToken)
+    /// <param name="version">Whether pages get ordinals as they come or keep those that they had.</param>
+    public static async ValueTask<PackWriter> CreateAsync(DirectoryStore store, string root, string name, ushort version, CancellationToken cancellationToken)
     {
-        var pack = new PackWriter(await store.CreateAsync(root + name, cancellationToken), FrameCodec.SeedOf(name));
+        var pack = new PackWriter(await store.CreateAsync(root + name, cancellationToken), FrameCodec.SeedOf(name), version);
         "BKPACK"u8.CopyTo(pack._header);
-        BinaryPrimitives.WriteUInt16LittleEndian(pack._header.AsSpan(6), PackIndex.Version);
+        BinaryPrimitives.WriteUInt16LittleEndian(pack._header.AsSpan(6), version);
         BinaryPrimitives.WriteUInt32LittleEndian(pack._header.AsSpan(8), Page.Size);
         BinaryPrimitives.WriteUInt64LittleEndian(pack._header.AsSpan(16), pack._seed);
         await pack._writer.WriteAsync(pack._header, cancellationToken);
@@ -56,6 +62,23 @@ sealed class PackWriter : IDisposable
         return first;
     }
 
+    /// <summary>Appends a frame to a sparse pack.</summary>
+    /// <param name="ordinals">Of each page in it, ascending, and higher than all before.</param>
+    public async ValueTask AppendAsync(
+        ReadOnlyMemory<byte> stored, FrameEncoding encoding, ReadOnlyMemory<UInt128> pages, ReadOnlyMemory<int> ordinals, CancellationToken cancellationToken)
+    {
+        await AppendAsync(stored, encoding, pages, cancellationToken);
+        foreach (var ordinal in ordinals.Span)
+        {
+            if (ordinal != _nextOrdinal)
+            {
+                EndRun();
+                _firstOrdinal = ordinal;
+            }
+            _nextOrdinal = ordinal + 1;
+        }
+    }
+
     /// <summary>Writes index and footer. The pack is durable when it returns.</summary>
     /// <exception cref="BarkeepException">Busy when a pack of that name exists; DiskFull; Storage.</exception>
     public async ValueTask FinishAsync(CancellationToken cancellationToken)
@@ -63,7 +86,11 @@ sealed class PackWriter : IDisposable
         var indexOffset = _writer.Length;
         var hash = new XxHash128(unchecked((long)_seed));
         hash.Append(_header);
-        foreach (var part in (MemoryStream[])[_frames, _hashes])
+        if (_version == PackIndex.SparseVersion)
+        {
+            EndRun();
+        }
+        foreach (var part in (MemoryStream[])[_frames, _hashes, _runs])
         {
             var bytes = part.GetBuffer().AsMemory(0, (int)part.Length);
             hash.Append(bytes.Span);
@@ -75,7 +102,7 @@ sealed class PackWriter : IDisposable
         BinaryPrimitives.WriteInt32LittleEndian(footer.AsSpan(12), PageCount);
         hash.GetCurrentHash(footer.AsSpan(16));
         "BKPEND"u8.CopyTo(footer.AsSpan(32));
-        BinaryPrimitives.WriteUInt16LittleEndian(footer.AsSpan(38), PackIndex.Version);
+        BinaryPrimitives.WriteUInt16LittleEndian(footer.AsSpan(38), _version);
         await _writer.WriteAsync(footer, cancellationToken);
         if (!await _writer.PublishAsync(cancellationToken))
         {
@@ -88,6 +115,18 @@ sealed class PackWriter : IDisposable
         _writer.Dispose();
         _frames.Dispose();
         _hashes.Dispose();
+        _runs.Dispose();
+    }
+
+    void EndRun()
+    {
+        if (_nextOrdinal > _firstOrdinal)
+        {
+            Span<byte> run = stackalloc byte[PackIndex.RunLength];
+            BinaryPrimitives.WriteInt32LittleEndian(run, _firstOrdinal);
+            BinaryPrimitives.WriteInt32LittleEndian(run[4..], _nextOrdinal - _firstOrdinal);
+            _runs.Write(run);
+        }
     }
 
     void AppendToIndex(ReadOnlySpan<byte> stored, FrameEncoding encoding, ReadOnlySpan<UInt128> pages)

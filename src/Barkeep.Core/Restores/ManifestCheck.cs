@@ -72,25 +72,19 @@ static class ManifestCheck
 
     static async Task CheckPacksAsync(Lineage lineage, BackupId id, Manifest manifest, CancellationToken cancellationToken)
     {
-        var needed = new int[manifest.Packs.Count];
-        foreach (var entry in manifest.Entries)
+        var runs = new List<PageRun>?[manifest.Packs.Count];
+        foreach (var run in manifest.Entries.SelectMany(static e => e.Runs).Where(static r => !r.IsZeros))
         {
-            foreach (var run in entry.Runs)
-            {
-                if (!run.IsZeros)
-                {
-                    needed[run.Pack] = Math.Max(needed[run.Pack], run.Ordinal + run.Count);
-                }
-            }
+            (runs[run.Pack] ??= []).Add(run);
         }
-        for (var i = 0; i < needed.Length; i++)
+        for (var i = 0; i < runs.Length; i++)
         {
-            if (needed[i] > 0)
+            if (runs[i] is { } needed)
             {
                 using var pack = await lineage.Packs.OpenAsync(manifest.Packs[i], cancellationToken);
-                if (needed[i] > pack.Index.PageCount)
+                if (needed.Find(r => !pack.Index.Holds(r.Ordinal, r.Count)) is { Count: > 0 } absent)
                 {
-                    throw Damaged(id, $"it refers to page {needed[i]} of pack {manifest.Packs[i]}, which has {pack.Index.PageCount}");
+                    throw Damaged(id, $"it refers to pages {absent.Ordinal} to {absent.Ordinal + absent.Count - 1} of pack {manifest.Packs[i]}, and not all of them are there");
                 }
             }
         }

@@ -91,22 +91,23 @@ sealed class PageWriter(Lineage lineage, Manifest manifest, TargetLayout layout,
         return moves;
     }
 
+    // From ordinals in the pack to positions among the pages that are there.
     static List<PageMove>?[] SplitByFrame(string name, PackIndex index, List<PageMove> moves)
     {
         var frames = new List<PageMove>?[index.Frames.Count];
         foreach (var move in moves)
         {
-            if (move.Ordinal + move.Count > index.PageCount)
+            if (!index.Holds(move.First, move.Count))
             {
-                throw new BarkeepException(ErrorKind.Damaged, $"page {move.Ordinal + move.Count} is wanted of pack {name}, which has {index.PageCount}");
+                throw new BarkeepException(ErrorKind.Damaged, $"pages {move.First} to {move.First + move.Count - 1} are wanted of pack {name}, and not all of them are there");
             }
-            for (var rest = move; rest.Count > 0;)
+            for (var rest = move with { First = index.PositionOf(move.First) }; rest.Count > 0;)
             {
-                var number = index.FrameOf(rest.Ordinal);
+                var number = index.FrameAt(rest.First);
                 var frame = index.Frames[number];
-                var count = Math.Min(rest.Count, frame.FirstPage + frame.Pages - rest.Ordinal);
+                var count = Math.Min(rest.Count, frame.FirstPosition + frame.Pages - rest.First);
                 (frames[number] ??= []).Add(rest with { Count = count });
-                rest = new(rest.Ordinal + count, rest.Count - count, rest.Entry, rest.Page + count);
+                rest = new(rest.First + count, rest.Count - count, rest.Entry, rest.Page + count);
             }
         }
         return frames;
@@ -142,12 +143,12 @@ sealed class PageWriter(Lineage lineage, Manifest manifest, TargetLayout layout,
     void WritePages(Batch batch, int number, PageMove move, ReadOnlySpan<byte> frame, PageScratch scratch)
     {
         var index = batch.Pack.Reader.Index;
-        var pages = frame.Slice((move.Ordinal - index.Frames[number].FirstPage) * Page.Size, move.Count * Page.Size);
+        var pages = frame.Slice((move.First - index.Frames[number].FirstPosition) * Page.Size, move.Count * Page.Size);
         for (var i = 0; i < move.Count; i++)
         {
-            if (FrameCodec.HashOf(pages.Slice(i * Page.Size, Page.Size)) != index.HashOf(move.Ordinal + i))
+            if (FrameCodec.HashOf(pages.Slice(i * Page.Size, Page.Size)) != index.HashAt(move.First + i))
             {
-                throw new BarkeepException(ErrorKind.Damaged, $"page {move.Ordinal + i} of pack {batch.Name} does not match its hash", "use another backup, or the repository's copy");
+                throw new BarkeepException(ErrorKind.Damaged, $"page {index.OrdinalAt(move.First + i)} of pack {batch.Name} does not match its hash", "use another backup, or the repository's copy");
             }
         }
         if (move.Entry == _controlEntry)

@@ -80,7 +80,7 @@ public sealed class DirectoryStore(string root)
     /// <exception cref="BarkeepException">ObjectMissing.</exception>
     public async ValueTask<ObjectReader> OpenAsync(string name, CancellationToken cancellationToken) =>
         await TryOpenAsync(name, cancellationToken)
-        ?? throw new BarkeepException(ErrorKind.ObjectMissing, $"object {name} is not in {Root}", "the repository has lost it; restore the repository from its copy, or use another backup");
+        ?? throw Missing(name);
 
     /// <summary>The whole of a small object; null when there is none.</summary>
     /// <exception cref="BarkeepException">Damaged when it is larger than <paramref name="limit"/> bytes.</exception>
@@ -112,28 +112,28 @@ public sealed class DirectoryStore(string root)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var found = new List<StoredObject>();
-        var directory = PathOf(prefix.TrimEnd('/'));
-        if (Directory.Exists(directory))
+        foreach (var (path, length) in Enumerate(prefix, static (ref entry) => (entry.ToFullPath(), entry.Length)))
         {
-            try
-            {
-                // Not DirectoryInfo: it makes an object and asks who we are for each file, and there are thousands.
-                var files = new FileSystemEnumerable<(string Path, long Length)>(directory, static (ref entry) => (entry.ToFullPath(), entry.Length), EveryFile)
-                {
-                    ShouldIncludePredicate = static (ref entry) => !entry.IsDirectory,
-                };
-                foreach (var (path, length) in files)
-                {
-                    AddFound(found, path, length);
-                }
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                throw Errno.From(e, $"listing {directory}");
-            }
+            AddFound(found, path, length);
         }
         found.Sort(static (a, b) => string.CompareOrdinal(a.Name, b.Name));
         return ValueTask.FromResult<IReadOnlyList<StoredObject>>(found);
+    }
+
+    /// <summary>As <see cref="ListAsync"/>, the names alone: nobody looks at the files.</summary>
+    public ValueTask<IReadOnlyList<string>> ListNamesAsync(string prefix, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var names = new List<string>();
+        foreach (var path in Enumerate(prefix, static (ref entry) => entry.ToFullPath()))
+        {
+            if (path[(Root.Length + 1)..] is var name && IsName(name))
+            {
+                names.Add(name);
+            }
+        }
+        names.Sort(StringComparer.Ordinal);
+        return ValueTask.FromResult<IReadOnlyList<string>>(names);
     }
 
     /// <summary>Removes an object, durably when it returns. One that is not there is no error.</summary>
@@ -177,6 +177,27 @@ public sealed class DirectoryStore(string root)
             }
         }
         return removed;
+    }
+
+    internal BarkeepException Missing(string name) =>
+        new(ErrorKind.ObjectMissing, $"object {name} is not in {Root}", "the repository has lost it; restore the repository from its copy, or use another backup");
+
+    // Not DirectoryInfo: it makes an object and asks who we are for each file, and there are thousands.
+    List<T> Enumerate<T>(string prefix, FileSystemEnumerable<T>.FindTransform look)
+    {
+        var directory = PathOf(prefix.TrimEnd('/'));
+        try
+        {
+            return [.. new FileSystemEnumerable<T>(directory, look, EveryFile) { ShouldIncludePredicate = static (ref entry) => !entry.IsDirectory }];
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return [];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Errno.From(e, $"listing {directory}");
+        }
     }
 
     // What bears no object's name was put there by somebody else; what vanishes meanwhile was deleted.

@@ -17,11 +17,14 @@ public sealed class DamageTests
         "*/wal/history/00000002", "*/gaps/*", "*/backups/*1/manifest", "*/backups/*2/manifest", "*/backups/*3/started", "*/backups/*3/failed", "*/packs/*1/0001", "*/packs/*2/0001",
     ];
 
+    const string Generation = "*/packs/*1/0001.1";
+
     [Theory]
     [MemberData(nameof(Objects))]
+    [InlineData(Generation)]
     public async Task Every_flipped_bit_is_found(string which)
     {
-        using var small = await SmallRepository.CreateAsync();
+        using var small = await CreateAsync(which);
         var path = Find(small, which);
         var bytes = await File.ReadAllBytesAsync(path);
         await SmallRepository.ReadAllAsync(small.Directory);
@@ -53,9 +56,10 @@ public sealed class DamageTests
 
     [Theory]
     [MemberData(nameof(Objects))]
+    [InlineData(Generation)]
     public async Task Every_truncation_and_every_addition_is_found(string which)
     {
-        using var small = await SmallRepository.CreateAsync();
+        using var small = await CreateAsync(which);
         var path = Find(small, which);
         var bytes = await File.ReadAllBytesAsync(path);
         for (var length = 0; length < bytes.Length; length += length < 200 || length > bytes.Length - 100 ? 1 : 397)
@@ -113,6 +117,7 @@ public sealed class DamageTests
 
     [Theory]
     [MemberData(nameof(Objects))]
+    [InlineData(Generation)]
     public async Task A_missing_object_that_another_needs_is_named(string which)
     {
         // Nothing else tells of these; without its manifest a backup is one that never came to be.
@@ -120,7 +125,7 @@ public sealed class DamageTests
         {
             return;
         }
-        using var small = await SmallRepository.CreateAsync();
+        using var small = await CreateAsync(which);
         File.Delete(Find(small, which));
         var error = await Xunit.Record.ExceptionAsync(async () =>
         {
@@ -170,18 +175,22 @@ public sealed class DamageTests
         Assert.Equal(ErrorKind.NewerRepository, error.Kind);
     }
 
-    [Fact]
-    public async Task A_newer_version_of_a_pack_is_refused_as_newer()
+    [Theory]
+    [InlineData("*/packs/*1/0001")]
+    [InlineData(Generation)]
+    public async Task A_newer_version_of_a_pack_is_refused_as_newer(string which)
     {
-        using var small = await SmallRepository.CreateAsync();
-        var path = Find(small, "*/packs/*1/0001");
+        using var small = await CreateAsync(which);
+        var path = Find(small, which);
         var bytes = await File.ReadAllBytesAsync(path);
-        bytes[6] = 2;
-        bytes[^2] = 2;
+        bytes[6] = 3;
+        bytes[^2] = 3;
         await File.WriteAllBytesAsync(path, bytes);
         var error = await Assert.ThrowsAsync<BarkeepException>(() => SmallRepository.ReadAllAsync(small.Directory));
         Assert.Equal(ErrorKind.NewerRepository, error.Kind);
     }
+
+    static Task<SmallRepository> CreateAsync(string which) => which == Generation ? SmallRepository.CreateCollectedAsync() : SmallRepository.CreateAsync();
 
     static async Task FindAsync(SmallRepository small, string path, byte[] bytes, string what)
     {

@@ -81,6 +81,32 @@ sealed class SmallRepository : IDisposable
         return small;
     }
 
+    /// <summary>The same without the first backup, and of its pack only what the second needs.</summary>
+    public static async Task<SmallRepository> CreateCollectedAsync()
+    {
+        var small = await CreateAsync();
+        var lineage = (await Repository.OpenAsync(small.Directory, default)).Current!;
+        var manifest = await lineage.Backups.ReadManifestAsync(Second, default);
+        await lineage.Backups.WithdrawAsync(First, default);
+        await lineage.Backups.ForgetAsync(First, default);
+        var packs = await lineage.Packs.ListAsync(default);
+        var first = packs.Single(p => p.Owner == First.ToString());
+        await lineage.Packs.RewriteAsync(first, NeededOf(manifest, first.Name), default);
+        await lineage.Packs.DeleteAsync(first, default);
+        return small;
+    }
+
+    /// <summary>The pages of a pack that a manifest refers to.</summary>
+    public static PageSet NeededOf(Manifest manifest, string pack)
+    {
+        var needed = new PageSet();
+        foreach (var run in manifest.Entries.SelectMany(static e => e.Runs).Where(r => !r.IsZeros && manifest.Packs[r.Pack] == pack))
+        {
+            needed.Add(run.Ordinal, run.Count);
+        }
+        return needed;
+    }
+
     /// <summary>Reads every object, so that anything wrong in any of them shows as an exception.</summary>
     public static async Task ReadAllAsync(string directory)
     {
@@ -113,13 +139,13 @@ sealed class SmallRepository : IDisposable
         byte[] stored = new byte[FrameCodec.MaxRawLength], raw = new byte[FrameCodec.MaxRawLength];
         foreach (var name in await lineage.Packs.ListAsync(default))
         {
-            using var pack = await lineage.Packs.OpenAsync(name.Name, default);
+            using var pack = (await lineage.Packs.TryOpenAsync(name, default))!;
             for (var i = 0; i < pack.Index.Frames.Count; i++)
             {
                 var pages = await pack.ReadFrameAsync(i, codec, stored, raw, default);
                 for (var page = 0; page < pack.Index.Frames[i].Pages; page++)
                 {
-                    Assert.Equal(pack.Index.HashOf(pack.Index.Frames[i].FirstPage + page), FrameCodec.HashOf(pages.Span.Slice(page * Page.Size, Page.Size)));
+                    Assert.Equal(pack.Index.HashAt(pack.Index.Frames[i].FirstPosition + page), FrameCodec.HashOf(pages.Span.Slice(page * Page.Size, Page.Size)));
                 }
             }
         }
@@ -142,9 +168,10 @@ sealed class SmallRepository : IDisposable
                     continue;
                 }
                 using var pack = await lineage.Packs.OpenAsync(manifest.Packs[run.Pack], default);
-                var frame = pack.Index.FrameOf(run.Ordinal + i);
+                var position = pack.Index.PositionOf(run.Ordinal + i);
+                var frame = pack.Index.FrameAt(position);
                 var pages = await pack.ReadFrameAsync(frame, codec, stored, raw, default);
-                pages.Slice((run.Ordinal + i - pack.Index.Frames[frame].FirstPage) * Page.Size, Page.Size).CopyTo(content.AsMemory(at));
+                pages.Slice((position - pack.Index.Frames[frame].FirstPosition) * Page.Size, Page.Size).CopyTo(content.AsMemory(at));
             }
         }
         return content[..(int)entry.Length];

@@ -131,9 +131,10 @@ sealed class BackupBench(ServerConfig server, Locations locations) : IDisposable
                         continue;
                     }
                     var index = packs[run.Pack].Index;
-                    var number = index.FrameOf(run.Ordinal + i);
+                    var position = index.PositionOf(run.Ordinal + i);
+                    var number = index.FrameAt(position);
                     var pages = await packs[run.Pack].ReadFrameAsync(number, codec, stored, raw, default);
-                    var page = pages.Slice((run.Ordinal + i - index.Frames[number].FirstPage) * Page.Size, Page.Size);
+                    var page = pages.Slice((position - index.Frames[number].FirstPosition) * Page.Size, Page.Size);
                     Assert.Equal(index.HashOf(run.Ordinal + i), FrameCodec.HashOf(page.Span));
                     await file.WriteAsync(page);
                 }
