@@ -7,8 +7,8 @@ using Microsoft.Extensions.Logging;
 namespace Barkeep.Receiving;
 
 /// <summary>
-/// Puts complete segments from the spool into the repository, in the background: walks every page and record first, removes
-/// the file only afterwards. Acknowledgements never wait for it, and receiving goes first when the processor is short: it has a
+/// Puts complete segments from the spool into the repository, and what they change, in the background: walks every page and record
+/// first, removes the file only afterwards. Acknowledgements never wait for it, and receiving goes first when the processor is short: it has a
 /// thread of its own, of lower priority. After a crash the spool itself is its queue.
 /// </summary>
 sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile state, TimeProvider clock, ILogger logger) : IDisposable
@@ -138,17 +138,20 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
         var path = spool.PathOf(name);
         using (var content = new SpoolFileStream(path))
         {
-            // Every page header, every record.
+            // Every page header, every record, and which blocks it changes.
             var walker = await WalkerBeforeAsync(name, stop);
-            SpoolScan.Walk(walker, content.File, spool.SegmentSize.Bytes);
+            var skipped = walker.SkippedBytes;
+            var changes = new BlockChanges();
+            SpoolScan.Walk(walker, content.File, spool.SegmentSize.Bytes, new BlockChangeCollector(changes));
             if (!walker.EndsWholeSegment)
             {
                 await SetAsideAsync(name, path, walker.Defect?.ToString() ?? "it is too short", stop);
             }
             (_walker, _walkerTimeline) = (walker, name.Timeline);
 
-            // The object, then the file.
+            // The segment, its changes, then the end of the file.
             await lineage.Wal.PutSegmentAsync(name, content, stop);
+            await lineage.Wal.PutChangesAsync(name, new(changes, IsWhole: walker.SkippedBytes == skipped), stop);
         }
         File.Delete(path);
         lock (_lock)

@@ -1,6 +1,7 @@
 using Barkeep.Common;
 using Barkeep.Repo;
 using Barkeep.Wal;
+using Microsoft.Win32.SafeHandles;
 
 namespace Barkeep.Receiving;
 
@@ -38,7 +39,7 @@ static class SpoolScan
         var path = spool.PathOf(name);
         var walker = new RecordWalker(name.Start(spool.SegmentSize), history, spool.SegmentSize, systemId);
         using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        Walk(walker, file, length);
+        Walk(walker, file, length, default(RecordWalker.Nobody));
         // The end of a switch record is the segment's end, which may not have come yet.
         var valid = (int)Math.Min(length, walker.ValidEnd - walker.Start);
         var complete = length == spool.SegmentSize.Bytes && walker.EndsWholeSegment && !File.Exists(path + SpoolNames.Suspect);
@@ -58,7 +59,8 @@ static class SpoolScan
     }
 
     /// <summary>Walks a file from its beginning.</summary>
-    public static void Walk(RecordWalker walker, Microsoft.Win32.SafeHandles.SafeFileHandle file, int length)
+    public static void Walk<TVisitor>(RecordWalker walker, SafeFileHandle file, int length, TVisitor visitor)
+        where TVisitor : struct, IRecordVisitor
     {
         var buffer = new byte[Math.Min(ReadLength, Math.Max(length, 1))];
         for (var done = 0; done < length && walker.Defect is null;)
@@ -68,7 +70,7 @@ static class SpoolScan
             {
                 break;
             }
-            walker.Append(buffer.AsSpan(0, read));
+            walker.Append(buffer.AsSpan(0, read), ref visitor);
             done += read;
         }
     }

@@ -21,6 +21,11 @@ sealed class ChangesWalk(Lineage lineage, WalSpool spool, TimelineHistory histor
         {
             try
             {
+                if (await TryMergeStoredAsync(i, cancellationToken))
+                {
+                    walker = null;
+                    continue;
+                }
                 walker = await WalkAsync(walker ?? await WalkerBeforeAsync(i, cancellationToken), i, new(Changes, from, to), cancellationToken);
             }
             catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing)
@@ -34,6 +39,21 @@ sealed class ChangesWalk(Lineage lineage, WalSpool spool, TimelineHistory histor
             }
         }
         return walker is null || HasPassed(walker) ? null : ($"the WAL record at {walker.PendingRecord ?? walker.ValidEnd} has not been received whole yet", true);
+    }
+
+    /// <summary>
+    /// Takes what the receiver has noted of a segment. Not of the first: of what happened in it before the begin nothing is wanted.
+    /// </summary>
+    async Task<bool> TryMergeStoredAsync(int index, CancellationToken cancellationToken)
+    {
+        var (segment, keep) = parts[index];
+        if (index == 0 || segment.Place != WalPlace.Repository || keep < _size.Bytes
+            || await lineage.Wal.TryGetChangesAsync(segment.Name, cancellationToken) is not { IsWhole: true } stored)
+        {
+            return false;
+        }
+        Changes.Merge(stored.Changes);
+        return true;
     }
 
     bool HasPassed(RecordWalker walker)

@@ -16,4 +16,6 @@ static class Payloads
     internal sealed record FailedPayload(DateTimeOffset FailedAt, string Reason, string Kind);
 
     internal sealed record WalPayload(string Name, long Length);
+
+    internal sealed record ChangesPayload(string Name, int SegmentSize, bool IsWhole, string? Everything);
 }

@@ -11,5 +11,6 @@ namespace Barkeep.Repo;
 [JsonSerializable(typeof(Payloads.CompletePayload))]
 [JsonSerializable(typeof(Payloads.FailedPayload))]
 [JsonSerializable(typeof(Payloads.WalPayload))]
+[JsonSerializable(typeof(Payloads.ChangesPayload))]
 [JsonSerializable(typeof(BackupInfo))]
 sealed partial class RepoJson : JsonSerializerContext;

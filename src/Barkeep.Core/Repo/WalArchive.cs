@@ -110,9 +110,24 @@ public sealed class WalArchive
         return segments;
     }
 
-    /// <summary>Removes a segment that no backup needs any more.</summary>
-    public ValueTask DeleteSegmentAsync(StoredSegment segment, CancellationToken cancellationToken) =>
-        _store.DeleteAsync(_root + ObjectOf(segment.Name) + (segment.IsPartial ? PartialSuffix : ""), cancellationToken);
+    /// <summary>Stores what a complete segment changes, after the segment itself. Durable when it returns; what is there already stays.</summary>
+    public Task PutChangesAsync(SegmentName name, SegmentChanges changes, CancellationToken cancellationToken) =>
+        ChangesObject.PutAsync(_store, _root, ChangesOf(name), changes, SegmentSize, cancellationToken);
+
+    /// <summary>What a complete segment changes; null when that is not stored, or damaged: the segment itself tells it then.</summary>
+    /// <exception cref="BarkeepException">Storage.</exception>
+    public Task<SegmentChanges?> TryGetChangesAsync(SegmentName name, CancellationToken cancellationToken) =>
+        ChangesObject.TryGetAsync(_store, _root, ChangesOf(name), SegmentSize, cancellationToken);
+
+    /// <summary>Removes a segment that no backup needs any more, and its changes.</summary>
+    public async ValueTask DeleteSegmentAsync(StoredSegment segment, CancellationToken cancellationToken)
+    {
+        if (!segment.IsPartial)
+        {
+            await _store.DeleteAsync(_root + ChangesOf(segment.Name), cancellationToken);
+        }
+        await _store.DeleteAsync(_root + ObjectOf(segment.Name) + (segment.IsPartial ? PartialSuffix : ""), cancellationToken);
+    }
 
     /// <summary>Records that WAL is missing. Durable when it returns; recording the same gap again changes nothing.</summary>
     public async Task RecordGapAsync(Gap gap, CancellationToken cancellationToken) =>
@@ -145,9 +160,13 @@ public sealed class WalArchive
 
     static string HistoryObject(TimelineId timeline) => $"wal/history/{timeline}";
 
-    static string ObjectOf(SegmentName name)
+    static string ObjectOf(SegmentName name) => $"wal/{PathOf(name)}";
+
+    static string ChangesOf(SegmentName name) => $"changes/{PathOf(name)}";
+
+    static string PathOf(SegmentName name)
     {
         var text = name.ToString();
-        return $"wal/{text.AsSpan(0, 16)}/{text}";
+        return $"{text.AsSpan(0, 16)}/{text}";
     }
 }

@@ -369,7 +369,9 @@ public sealed class RecordWalker
             _padding = 0;
             _restOfSegmentUnused = _segmentSize.OffsetOf(end) != 0;
         }
-        visitor.Visit(new(_recordStart, ValidEnd, _recordHeader, MajorVersion ?? 0, head));
+        // A whole record at hand is shown as one put together would be.
+        var shown = head.Length > HeadLimit && _recordHeader.Manager != ResourceManager.Transaction ? head[..HeadLimit] : head;
+        visitor.Visit(new(_recordStart, ValidEnd, _recordHeader, MajorVersion ?? 0, shown));
     }
 
     bool Stop(Lsn position, WalDefectKind kind, string what)
@@ -378,7 +380,8 @@ public sealed class RecordWalker
         return false;
     }
 
-    readonly struct Nobody : IRecordVisitor
+    /// <summary>Lets every record pass.</summary>
+    internal readonly struct Nobody : IRecordVisitor
     {
         public void Visit(in WalRecord record)
         {

@@ -17,8 +17,8 @@ public readonly ref struct WalRecord(Lsn start, Lsn end, RecordHeader header, in
     public int MajorVersion { get; } = majorVersion;
 
     /// <summary>
-    /// Its first bytes, fixed header included and without the page headers between them: all, or at least <see cref="RecordWalker.HeadLimit"/>,
-    /// of a transaction's record <see cref="RecordWalker.TransactionLimit"/>.
+    /// Its first bytes, fixed header included and without the page headers between them: all, or <see cref="RecordWalker.HeadLimit"/>,
+    /// or of a transaction's record <see cref="RecordWalker.TransactionLimit"/>.
     /// </summary>
     public ReadOnlySpan<byte> Head { get; } = head;
 }
