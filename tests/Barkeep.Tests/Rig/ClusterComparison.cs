@@ -26,7 +26,12 @@ public static class ClusterComparison
 
     /// <summary>The differences, one line each; empty when the directories hold the same cluster.</summary>
     /// <param name="except">Further paths relative to the data directory, or directories, that may differ.</param>
-    public static IReadOnlyList<string> Differences(string left, string right, params IEnumerable<string> except)
+    public static IReadOnlyList<string> Differences(string left, string right, params IEnumerable<string> except) =>
+        Differences(left, right, static (_, _) => { }, except);
+
+    /// <inheritdoc cref="Differences(string, string, IEnumerable{string})"/>
+    /// <param name="clear">Clears what does not count in a page of the named file.</param>
+    public static IReadOnlyList<string> Differences(string left, string right, PageMask clear, params IEnumerable<string> except)
     {
         var exceptions = except.ToHashSet();
         var (leftEntries, rightEntries) = (Entries(left, exceptions), Entries(right, exceptions));
@@ -43,7 +48,7 @@ public static class ClusterComparison
             }
             else if (!path.EndsWith('/'))
             {
-                CompareFile(path, Path.Combine(left, path), Path.Combine(right, path), differences);
+                CompareFile(path, Path.Combine(left, path), Path.Combine(right, path), clear, differences);
             }
         }
         return differences;
@@ -79,7 +84,7 @@ public static class ClusterComparison
         return entries;
     }
 
-    static void CompareFile(string path, string left, string right, List<string> differences)
+    static void CompareFile(string path, string left, string right, PageMask clear, List<string> differences)
     {
         using var leftFile = File.OpenHandle(left);
         using var rightFile = File.OpenHandle(right);
@@ -95,6 +100,12 @@ public static class ClusterComparison
             var count = (int)Math.Min(PageSize, length - offset);
             ReadExactly(leftFile, leftPage.AsSpan(0, count), offset, left);
             ReadExactly(rightFile, rightPage.AsSpan(0, count), offset, right);
+            if (leftPage.AsSpan(0, count).SequenceEqual(rightPage.AsSpan(0, count)))
+            {
+                continue;
+            }
+            clear(path, leftPage.AsSpan(0, count));
+            clear(path, rightPage.AsSpan(0, count));
             var at = leftPage.AsSpan(0, count).CommonPrefixLength(rightPage.AsSpan(0, count));
             if (at < count)
             {
