@@ -22,7 +22,7 @@ static class Exclusions
 
     static readonly HashSet<string> Paths = new(StringComparer.Ordinal)
     {
-        "backup_label.old", "tablespace_map.old", "recovery.signal", "standby.signal",
+        "backup_label.old", "tablespace_map.old", "recovery.signal", "standby.signal", "barkeep.restored", "barkeep.restored.new", "barkeep.unfinished-restore", "barkeep.unfinished-restore.new",
         // Read last, when everything else has been.
         "global/pg_control",
     };

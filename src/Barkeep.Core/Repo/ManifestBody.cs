@@ -14,6 +14,14 @@ static class ManifestBody
     public static void Write(Stream body, IReadOnlyList<string> packs, IReadOnlyList<ManifestEntry> entries)
     {
         using var buffered = new BufferedStream(body, 1 << 16);
+        WritePart(buffered, packs, entries);
+        buffered.Flush();
+    }
+
+    /// <summary>Writes a body that something may follow.</summary>
+    /// <param name="buffered">Written byte by byte.</param>
+    public static void WritePart(Stream buffered, IReadOnlyList<string> packs, IReadOnlyList<ManifestEntry> entries)
+    {
         var writer = new VarintWriter(buffered);
         writer.Number(packs.Count);
         foreach (var pack in packs)
@@ -32,12 +40,19 @@ static class ManifestBody
             WriteContent(writer, entry);
             previous = path;
         }
-        buffered.Flush();
     }
 
     public static (List<string> Packs, List<ManifestEntry> Entries) Read(string name, Stream body)
     {
         using var buffered = new BufferedStream(body, 1 << 16);
+        var read = ReadPart(name, buffered);
+        return buffered.ReadByte() < 0 ? read : throw Record.Damaged(name, "bytes follow its last entry");
+    }
+
+    /// <summary>Reads a body that something may follow.</summary>
+    /// <param name="buffered">Read byte by byte.</param>
+    public static (List<string> Packs, List<ManifestEntry> Entries) ReadPart(string name, Stream buffered)
+    {
         var reader = new VarintReader(name, buffered);
         var packs = new List<string>();
         for (var count = reader.Number(MaxPacks); count > 0; count--)
@@ -52,7 +67,7 @@ static class ManifestBody
             var path = order.Next((int)reader.Number(MaxPathBytes), reader.Bytes(MaxPathBytes), kind);
             entries.Add(ReadContent(name, reader, kind, path, packs.Count));
         }
-        return buffered.ReadByte() < 0 ? (packs, entries) : throw Record.Damaged(name, "bytes follow its last entry");
+        return (packs, entries);
     }
 
     static void WriteContent(VarintWriter writer, ManifestEntry entry)

@@ -2,74 +2,82 @@ using Barkeep.Repo;
 
 namespace Barkeep.Restores;
 
-/// <summary>Creates a backup's directories, links, and files of full length; their pages come later.</summary>
-sealed class FileTreeWriter(Manifest manifest, RestorePlan plan, TargetLayout layout)
+/// <summary>Creates a backup's directories, links, and files of full length, as far as they are not there; their pages come later.</summary>
+sealed class FileTreeWriter(Manifest manifest, RestorePlan plan, TargetLayout layout, TargetFindings there)
 {
-    // PostgreSQL takes it ill when one of these is missing (initdb.c, subdirs).
-    static readonly string[] Standard =
-    [
-        "base", "global", "pg_commit_ts", "pg_dynshmem", "pg_logical", "pg_logical/mappings", "pg_logical/snapshots", "pg_multixact",
-        "pg_multixact/members", "pg_multixact/offsets", "pg_notify", "pg_replslot", "pg_serial", "pg_snapshots", "pg_stat", "pg_stat_tmp",
-        "pg_subtrans", "pg_tblspc", "pg_twophase", "pg_wal", "pg_wal/archive_status", "pg_xact",
-    ];
+    readonly HashSet<string> _made = new(StringComparer.Ordinal);
 
     public void Run(CancellationToken cancellationToken)
     {
         // Directories that are always there, and those of tablespaces, which links lead to.
-        var made = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var path in Standard)
+        foreach (var path in ExpectedContent.StandardDirectories)
         {
-            layout.Main.CreateDirectory(path);
-            made.Add(path);
-        }
-        MakeTablespaces(made);
-
-        // The rest in the manifest's order, in which a directory precedes what is in it.
-        foreach (var entry in manifest.Entries)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            Make(entry, made);
-        }
-    }
-
-    void MakeTablespaces(HashSet<string> made)
-    {
-        var inside = plan.Tablespaces.FirstOrDefault(static t => t.IsInside);
-        if (inside is not null)
-        {
-            layout.Main.CreateDirectory(Path.GetDirectoryName(inside.Directory)!);
+            MakeDirectory(path);
         }
         foreach (var placement in plan.Tablespaces)
         {
-            if (placement.IsInside)
-            {
-                layout.Main.CreateDirectory(placement.Directory);
-            }
-            layout.Main.CreateLink(placement.Link, placement.LinkDestination);
-            made.Add(placement.Link);
+            MakeTablespace(placement);
+        }
+
+        // The rest in the manifest's order, in which a directory precedes what is in it.
+        for (var i = 0; i < manifest.Entries.Count; i++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            Make(manifest.Entries[i], i);
         }
     }
 
-    void Make(ManifestEntry entry, HashSet<string> made)
+    void MakeTablespace(TablespacePlacement placement)
     {
-        var (tree, path) = layout.Locate(entry.Path);
+        if (placement.IsInside)
+        {
+            MakeDirectory(Path.GetDirectoryName(placement.Directory)!);
+            MakeDirectory(placement.Directory);
+        }
+        if (!there.Has(0, placement.Link))
+        {
+            layout.Main.CreateLink(placement.Link, placement.LinkDestination);
+        }
+        _made.Add(placement.Link);
+    }
+
+    void MakeDirectory(string path)
+    {
+        var (root, inner) = layout.Places.Locate(path);
+        if (_made.Add(path) && !there.Has(root, inner))
+        {
+            layout.Trees[root].CreateDirectory(inner);
+        }
+    }
+
+    void Make(ManifestEntry entry, int index)
+    {
         switch (entry.Kind)
         {
-            case ManifestEntryKind.Directory when made.Add(entry.Path):
-                tree.CreateDirectory(path);
+            case ManifestEntryKind.Directory:
+                MakeDirectory(entry.Path);
                 break;
             case ManifestEntryKind.Inline when entry.Path != ManifestCheck.ControlFile:
+                var (tree, path) = layout.Locate(entry.Path);
                 tree.WriteFile(path, entry.Content.Span);
                 break;
             case ManifestEntryKind.File when entry.Path != ManifestCheck.ControlFile:
-                using (var file = tree.CreateFile(path))
-                {
-                    if (entry.Length > 0)
-                    {
-                        tree.SetLength(file, entry.Length, path);
-                    }
-                }
+                MakeFile(entry, there.Kept.TryGetValue(index, out var kept) ? kept.State.Length : null);
                 break;
+        }
+    }
+
+    void MakeFile(ManifestEntry entry, long? length)
+    {
+        if (length == entry.Length)
+        {
+            return;
+        }
+        var (tree, path) = layout.Locate(entry.Path);
+        using var file = length is null ? tree.CreateFile(path) : tree.OpenForWriting(path);
+        if (entry.Length > 0 || length is not null)
+        {
+            tree.SetLength(file, entry.Length, path);
         }
     }
 }

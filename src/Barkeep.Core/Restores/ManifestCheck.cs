@@ -64,9 +64,9 @@ static class ManifestCheck
                 throw Damaged(id, $"{link} is not a directory in it");
             }
         }
-        if (manifest.Entries.Any(static e => e.Path == RestoreMarker.FileName))
+        if (manifest.Entries.FirstOrDefault(static e => e.Path is RestoreMarker.FileName or RestoreRecord.FileName) is { } own)
         {
-            throw Damaged(id, $"it has a file {RestoreMarker.FileName}");
+            throw Damaged(id, $"it has a file {own.Path}");
         }
     }
 

@@ -19,11 +19,12 @@ sealed class PageWriter(Lineage lineage, Manifest manifest, TargetLayout layout,
     readonly byte[] _control = new byte[Page.Size];
     readonly ConcurrentBag<PageScratch> _idle = [];
 
-    /// <summary>Writes all pages but those of global/pg_control, into files that are there with their full length.</summary>
+    /// <summary>Writes pages, all but those of global/pg_control, into files that are there with their full length.</summary>
     /// <returns>The content of global/pg_control.</returns>
     /// <exception cref="BarkeepException">Damaged, ObjectMissing, DiskFull, Storage.</exception>
-    public async Task<byte[]> RunAsync(int jobs, CancellationToken cancellationToken)
+    public async Task<byte[]> RunAsync(PageMoves moves, int jobs, CancellationToken cancellationToken)
     {
+        WriteZeros(moves.Zeros, cancellationToken);
         if (manifest.Entries[_controlEntry] is { Kind: ManifestEntryKind.Inline } control)
         {
             control.Content.CopyTo(_control);
@@ -31,7 +32,7 @@ sealed class PageWriter(Lineage lineage, Manifest manifest, TargetLayout layout,
         try
         {
             await Parallel.ForEachAsync(
-                BatchesAsync(cancellationToken),
+                BatchesAsync(moves, cancellationToken),
                 new ParallelOptions { MaxDegreeOfParallelism = jobs, CancellationToken = cancellationToken },
                 async (batch, token) => await WriteAsync(batch, token));
         }
@@ -45,12 +46,11 @@ sealed class PageWriter(Lineage lineage, Manifest manifest, TargetLayout layout,
         return _control;
     }
 
-    async IAsyncEnumerable<Batch> BatchesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    async IAsyncEnumerable<Batch> BatchesAsync(PageMoves moves, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var moves = MovesByPack();
-        for (var i = 0; i < moves.Length; i++)
+        for (var i = 0; i < manifest.Packs.Count; i++)
         {
-            if (moves[i] is not { } wanted)
+            if (moves.Take(i) is not { } wanted)
             {
                 continue;
             }
@@ -59,7 +59,6 @@ sealed class PageWriter(Lineage lineage, Manifest manifest, TargetLayout layout,
             try
             {
                 var frames = SplitByFrame(name, pack.Reader.Index, wanted);
-                moves[i] = null;
                 for (var first = 0; first < frames.Length; first += FramesPerBatch)
                 {
                     pack.Retain();
@@ -73,22 +72,26 @@ sealed class PageWriter(Lineage lineage, Manifest manifest, TargetLayout layout,
         }
     }
 
-    List<PageMove>?[] MovesByPack()
+    void WriteZeros(List<PageMoves.ZeroPages> zeros, CancellationToken cancellationToken)
     {
-        var moves = new List<PageMove>?[manifest.Packs.Count];
-        for (var i = 0; i < manifest.Entries.Count; i++)
+        if (zeros.Count == 0)
         {
-            long page = 0;
-            foreach (var run in manifest.Entries[i].Runs)
+            return;
+        }
+        using var scratch = new PageScratch(OpenFile);
+        var nothing = new byte[FrameCodec.MaxRawLength];
+        foreach (var stretch in zeros)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var entry = manifest.Entries[stretch.Entry];
+            var end = Math.Min(entry.Length, (stretch.Page + stretch.Count) * Page.Size);
+            for (var offset = stretch.Page * Page.Size; offset < end; offset += nothing.Length)
             {
-                if (!run.IsZeros)
-                {
-                    (moves[run.Pack] ??= []).Add(new(run.Ordinal, run.Count, i, page));
-                }
-                page += run.Count;
+                var length = (int)Math.Min(nothing.Length, end - offset);
+                layout.Main.Write(scratch.FileOf(stretch.Entry), nothing.AsSpan(0, length), offset, entry.Path);
+                meter.Add(length);
             }
         }
-        return moves;
     }
 
     // From ordinals in the pack to positions among the pages that are there.

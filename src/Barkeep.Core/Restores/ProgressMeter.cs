@@ -12,10 +12,8 @@ sealed class ProgressMeter(IProgress<RestoreProgress>? progress, long totalBytes
     long _done;
     long _reportedAt;
 
-    /// <summary>Bytes written so far.</summary>
+    /// <summary>Bytes so far.</summary>
     public long Done => Interlocked.Read(ref _done);
-
-    public TimeSpan Elapsed => _clock.Elapsed;
 
     public void Begin(string step)
     {

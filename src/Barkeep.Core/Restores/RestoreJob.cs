@@ -1,4 +1,4 @@
-using System.Globalization;
+using System.Diagnostics;
 using Barkeep.Common;
 using Barkeep.Repo;
 using Barkeep.Wal;
@@ -18,42 +18,73 @@ public static class RestoreJob
     /// NoUsableBackup, UnknownBackup, BackupUnusable, WalGap, Damaged, ObjectMissing, HostilePath, NewerRepository;
     /// TargetNotEmpty, TargetNotDirectory, TargetUnwritable, TargetInUse, TargetTooSmall; Usage.
     /// </exception>
-    public static async Task<RestorePlan> PlanAsync(RestoreOptions options, CancellationToken cancellationToken) =>
-        (await PrepareAsync(options, cancellationToken)).Plan;
+    public static async Task<RestorePlan> PlanAsync(RestoreOptions options, CancellationToken cancellationToken)
+    {
+        var prepared = await PrepareAsync(options, cancellationToken);
+        if (!prepared.IsOccupied)
+        {
+            return prepared.Plan;
+        }
+        var trees = prepared.Places.Roots.Select(root => Directory.Exists(root) ? new TargetTree(root, prepared.Plan.Ownership) : null).ToList();
+        try
+        {
+            var findings = Look(prepared, trees, cancellationToken);
+            return PlanWith(prepared, findings, RecordOf(trees[0]!));
+        }
+        finally
+        {
+            trees.ForEach(static t => t?.Dispose());
+        }
+    }
 
     /// <summary>
     /// Restores. When it returns, everything is on stable storage. When it throws after writing has begun, the directory has no global/pg_control,
     /// so that PostgreSQL does not start on it, and says so; when it throws before, everything is as it was.
     /// </summary>
-    /// <exception cref="BarkeepException">As <see cref="PlanAsync"/>; besides DiskFull, Storage, Interrupted.</exception>
+    /// <exception cref="BarkeepException">As <see cref="PlanAsync"/>; besides Busy, DiskFull, Storage, Interrupted.</exception>
     public static async Task<RestoreResult> RunAsync(RestoreOptions options, IProgress<RestoreProgress>? progress, CancellationToken cancellationToken)
     {
         // 1. What is restored, and whether the target can take it.
-        var (plan, source, reading, warnings) = await PrepareAsync(options, cancellationToken);
-        var meter = new ProgressMeter(progress, plan.DataBytes + plan.WalBytes);
+        var clock = Stopwatch.StartNew();
+        var prepared = await PrepareAsync(options, cancellationToken);
+        foreach (var root in prepared.Places.Roots)
+        {
+            MakeRoot(root);
+        }
+        using var layout = new TargetLayout(prepared.Places, prepared.Plan.Ownership);
+        RestoreRecord? record = null;
+        var findings = new TargetFindings();
+        if (prepared.IsOccupied)
+        {
+            findings = Look(prepared, layout.Trees, cancellationToken);
+            record = RecordOf(layout.Main);
+            prepared.Warnings.AddRange(findings.Warnings);
+        }
+        else
+        {
+            CheckStillEmpty(layout);
+        }
+        var plan = prepared.IsOccupied ? PlanWith(prepared, findings, record) : prepared.Plan;
 
         // 2. From here on the directory is being written.
-        foreach (var directory in plan.Tablespaces.Where(static t => !t.IsInside).Select(static t => t.Directory).Prepend(plan.Target))
-        {
-            MakeRoot(directory);
-        }
         try
         {
-            var disarmed = await WriteAsync(plan, source, reading, options.Jobs ?? Math.Min(Environment.ProcessorCount, MaxJobs), meter, warnings, cancellationToken);
-            return new(plan, plan.Route.History.Timeline, plan.Route.End, meter.Done, plan.FileCount, meter.Elapsed, warnings, disarmed);
+            var writing = new RestoreWriting(plan, prepared.Source, prepared.Reading, prepared.Expected, layout, prepared.Warnings, progress, options.Jobs ?? Math.Min(Environment.ProcessorCount, MaxJobs));
+            var (bytes, disarmed, delta) = await writing.RunAsync(prepared.IsOccupied, findings, record, cancellationToken);
+            return new(plan, plan.Route.History.Timeline, plan.Route.End, bytes, plan.FileCount, clock.Elapsed, delta, prepared.Warnings, disarmed);
         }
         catch (Exception e) when (e is BarkeepException or OperationCanceledException)
         {
             var (kind, what, hint) = e is BarkeepException known ? (known.Kind, known.Message, known.Hint) : (ErrorKind.Interrupted, "stopped", null);
-            throw new BarkeepException(kind, $"{what}; the restore into {plan.Target} is unfinished, and PostgreSQL will not start on it", hint ?? "empty the directory and restore again", e);
+            throw new BarkeepException(kind, $"{what}; the restore into {plan.Target} is unfinished, and PostgreSQL will not start on it", hint ?? "restore again with --delta, which finishes it", e);
         }
     }
 
-    static async Task<(RestorePlan Plan, RestoreSource Source, WalReading Reading, List<string> Warnings)> PrepareAsync(RestoreOptions options, CancellationToken cancellationToken)
+    static async Task<Preparation> PrepareAsync(RestoreOptions options, CancellationToken cancellationToken)
     {
         // 1. The target, since a look at it costs nothing.
         var target = Path.TrimEndingDirectorySeparator(options.Target);
-        RestoreTarget.CheckUsable(target);
+        var isOccupied = RestoreTarget.CheckUsable(target, options.IsDelta);
 
         // 2. The backup, its WAL, its manifest.
         var warnings = new List<string>();
@@ -61,16 +92,52 @@ public static class RestoreJob
         var source = await choice.ChooseAsync(cancellationToken);
         WalLosses.Tell(source, warnings);
 
-        // 3. Where everything goes.
+        // 3. Where everything goes, and whether what is there may be written over.
         var plan = PlanOf(options, target, source, warnings);
-        foreach (var placement in plan.Tablespaces.Where(static t => !t.IsInside))
+        var places = new TargetPlaces(target, plan.Tablespaces);
+        var occupied = places.Roots.Skip(1).Where(root => RestoreTarget.CheckUsable(root, isOccupied)).ToList();
+        if (isOccupied)
         {
-            RestoreTarget.CheckUsable(placement.Directory);
+            using var tree = new TargetTree(target, plan.Ownership);
+            TargetIdentity.Check(source, tree, occupied);
         }
+        else
+        {
+            // 4. Whether there is room.
+            RestoreTarget.CheckRoom(RoomNeeded(plan, source, places, new TargetFindings()));
+        }
+        return new(plan, source, new WalReading(source.Lineage.Wal, choice.SpoolOf(source.Lineage), source.Lineage.Identity.SystemId), places, new ExpectedContent(source, places, plan.Tablespaces), isOccupied, warnings);
+    }
 
-        // 4. Whether there is room.
-        RestoreTarget.CheckRoom(RoomNeeded(plan, source));
-        return (plan, source, new WalReading(source.Lineage.Wal, choice.SpoolOf(source.Lineage), source.Lineage.Identity.SystemId), warnings);
+    static TargetFindings Look(Preparation prepared, IReadOnlyList<TargetTree?> trees, CancellationToken cancellationToken)
+    {
+        var findings = new TargetFindings();
+        for (var root = 0; root < trees.Count; root++)
+        {
+            if (trees[root] is { } tree)
+            {
+                new TargetSweep(tree, root, prepared.Expected, prepared.Plan.Ownership, findings, isRemoving: false).Run(cancellationToken);
+            }
+        }
+        RestoreTarget.CheckRoom(RoomNeeded(prepared.Plan, prepared.Source, prepared.Places, findings));
+        return findings;
+    }
+
+    static RestoreRecord? RecordOf(TargetTree tree) =>
+        RestoreRecord.TryRead(tree) is { } record && record.IsBelievable(tree.TryRead(ManifestCheck.ControlFile, ControlFile.FileSize)) ? record : null;
+
+    static RestorePlan PlanWith(Preparation prepared, TargetFindings findings, RestoreRecord? record) => prepared.Plan with
+    {
+        Delta = new(findings.Kept.Count, findings.Kept.Values.Sum(static k => k.State.Length), findings.RemovedCount, findings.Removed, record is not null),
+    };
+
+    // Another restore may have been quicker than the claim.
+    static void CheckStillEmpty(TargetLayout layout)
+    {
+        foreach (var root in layout.Places.Roots)
+        {
+            _ = RestoreTarget.CheckUsable(root, isDelta: false);
+        }
     }
 
     static RestorePlan PlanOf(RestoreOptions options, string target, RestoreSource source, List<string> warnings)
@@ -91,24 +158,17 @@ public static class RestoreJob
         };
     }
 
-    static IEnumerable<(string Path, long Bytes)> RoomNeeded(RestorePlan plan, RestoreSource source)
+    // What is added: files that stay keep their room, and what is removed gives it back first.
+    static IEnumerable<(string Path, long Bytes)> RoomNeeded(RestorePlan plan, RestoreSource source, TargetPlaces places, TargetFindings findings)
     {
-        var outside = plan.Tablespaces.Where(static t => !t.IsInside).ToList();
-        long main = plan.Route.Parts.Count * (long)plan.Route.SegmentSize.Bytes;
-        var needs = outside.ToDictionary(static t => t.Directory, static _ => 0L);
-        foreach (var entry in source.Manifest.Entries)
+        var needs = new long[places.Roots.Count];
+        needs[0] = plan.Route.Parts.Count * (long)plan.Route.SegmentSize.Bytes;
+        for (var i = 0; i < source.Manifest.Entries.Count; i++)
         {
-            var placement = outside.Find(t => entry.Path.StartsWith(t.Link + "/", StringComparison.Ordinal));
-            if (placement is null)
-            {
-                main += StoredBytes(entry);
-            }
-            else
-            {
-                needs[placement.Directory] += StoredBytes(entry);
-            }
+            var entry = source.Manifest.Entries[i];
+            needs[places.Locate(entry.Path).Root] += Math.Max(0, StoredBytes(entry) - findings.Kept.GetValueOrDefault(i).AllocatedBytes);
         }
-        return needs.Select(static n => (n.Key, n.Value)).Prepend((plan.Target, main));
+        return places.Roots.Select((path, root) => (path, Math.Max(0, needs[root] - findings.FreedIn(root))));
     }
 
     static long StoredBytes(ManifestEntry entry) => entry.Kind == ManifestEntryKind.File
@@ -127,69 +187,7 @@ public static class RestoreJob
         }
     }
 
-    static async Task<IReadOnlyList<DisarmedSetting>> WriteAsync(
-        RestorePlan plan, RestoreSource source, WalReading reading, int jobs, ProgressMeter meter, List<string> warnings, CancellationToken cancellationToken)
-    {
-        using var layout = new TargetLayout(plan);
-        foreach (var tree in layout.Trees)
-        {
-            tree.Adopt();
-        }
-
-        // 1. The marker: it stays until all else is durable.
-        layout.Main.WriteFile(RestoreMarker.FileName, RestoreMarker.Content(plan.Backup.ToString()));
-
-        // 2. Directories, links and empty files, then WAL: what is wrong with it shows before hours of data files.
-        meter.Begin("WAL");
-        new FileTreeWriter(source.Manifest, plan, layout).Run(cancellationToken);
-        var creations = await new WalWriter(source, reading, layout.Main, meter).RunAsync(cancellationToken);
-
-        // 3. Pages.
-        meter.Begin("data files");
-        var content = await new PageWriter(source.Lineage, source.Manifest, layout, meter).RunAsync(jobs, cancellationToken);
-        var control = ControlFileOf(source, content);
-
-        // 4. What replay would have made elsewhere, and the configuration.
-        MakeTablespacesToCome(plan, source.Manifest, creations, control, layout.Main, warnings);
-        var disarmed = new RestoredConfiguration(layout.Main, source.Manifest, plan, control, warnings).Write();
-
-        // 5. Everything durable, then the file without which PostgreSQL does not start, then the marker goes.
-        meter.Begin("flushing");
-        foreach (var tree in layout.Trees)
-        {
-            tree.Flush();
-        }
-        layout.Main.WriteFile(ManifestCheck.ControlFile, content);
-        layout.Main.Flush();
-        layout.Main.DeleteFile(RestoreMarker.FileName);
-        Durable.FlushDirectory(plan.Target);
-        return disarmed;
-    }
-
-    static ControlFile ControlFileOf(RestoreSource source, byte[] content)
-    {
-        var control = ControlFile.Parse(content);
-        return control.SystemIdentifier == source.Lineage.Identity.SystemId
-            ? control
-            : throw new BarkeepException(ErrorKind.Damaged, $"global/pg_control in backup {source.Backup.Id} is of the system {control.SystemIdentifier} instead of {source.Lineage.Identity.SystemId}");
-    }
-
-    static void MakeTablespacesToCome(
-        RestorePlan plan, Manifest manifest, IReadOnlyList<TablespaceCreation> creations, ControlFile control, TargetTree tree, List<string> warnings)
-    {
-        var there = plan.Tablespaces.Select(static t => t.Tablespace.Oid).ToHashSet();
-        var root = TablespacePlacement.InsideRoot(manifest);
-        foreach (var creation in creations.Where(c => there.Add(c.Oid)))
-        {
-            var placement = new TablespacePlacement(new(creation.Oid, "", creation.Path), string.Create(CultureInfo.InvariantCulture, $"{root}/{creation.Oid}"));
-            if (!Directory.Exists(tree.Full(root)))
-            {
-                tree.CreateDirectory(root);
-            }
-            tree.CreateDirectory(placement.Directory);
-            tree.CreateDirectory(string.Create(CultureInfo.InvariantCulture, $"{placement.Directory}/PG_{plan.Info.ServerVersion / 10000}_{control.CatalogVersion}"));
-            tree.CreateLink(placement.Link, placement.LinkDestination);
-            warnings.Add($"the tablespace {creation.Oid}, created at {creation.Path} after the backup, is in {tree.Full(placement.Directory)}");
-        }
-    }
+    /// <summary>All that a restore has settled before it begins.</summary>
+    sealed record Preparation(
+        RestorePlan Plan, RestoreSource Source, WalReading Reading, TargetPlaces Places, ExpectedContent Expected, bool IsOccupied, List<string> Warnings);
 }

@@ -11,8 +11,11 @@ public sealed record RestoreOptions
 
     public required ServerName Server { get; init; }
 
-    /// <summary>The directory that becomes the data directory: empty, or not there yet.</summary>
+    /// <summary>The directory that becomes the data directory: empty, or not there yet, or for a delta restore a copy of the cluster.</summary>
     public required string Target { get; init; }
+
+    /// <summary>Whether a copy of the cluster that is in the target already is made what a restore into an empty directory would be, writing only what differs.</summary>
+    public bool IsDelta { get; init; }
 
     /// <summary>Null for the newest usable one.</summary>
     public BackupId? Backup { get; init; }

@@ -22,7 +22,10 @@ public sealed record RestorePlan
 
     public required int FileCount { get; init; }
 
-    /// <summary>Bytes of pages to write; pages of zeros are not written.</summary>
+    /// <summary>What is there already; null when the target is empty.</summary>
+    public DeltaPlan? Delta { get; init; }
+
+    /// <summary>Bytes of pages to write, into an empty directory; pages of zeros are not written.</summary>
     public required long DataBytes { get; init; }
 
     /// <summary>Bytes of WAL to restore; the files are whole segments.</summary>
@@ -42,6 +45,19 @@ public sealed record RestorePlan
             text.AppendLine(culture, $"  tablespace {placement.Tablespace.Name} (was {placement.Tablespace.Location}) into {(placement.IsInside ? Path.Combine(Target, placement.Directory) : placement.Directory)}");
         }
         text.AppendLine(culture, $"WAL from {Info.BeginLsn} to {Route.End} on timeline {Route.History.Timeline.Value}: {Route.Parts.Count} segments");
+        if (Delta is { } delta)
+        {
+            text.AppendLine(culture, $"{delta.KeptFiles} files of {new ByteSize(delta.KeptBytes)} are there: what differs in them is written{(delta.HasRecord ? ", those that were not touched since the last restore are not read" : "")}");
+            text.AppendLine(culture, $"{delta.RemovedCount} files, links and directories do not belong and are removed{(delta.RemovedCount == 0 ? "" : ":")}");
+            foreach (var path in delta.Removed)
+            {
+                text.AppendLine(culture, $"  {path}");
+            }
+            if (delta.RemovedCount > delta.Removed.Count)
+            {
+                text.AppendLine(culture, $"  and {delta.RemovedCount - delta.Removed.Count} more");
+            }
+        }
         foreach (var warning in Warnings)
         {
             text.AppendLine(culture, $"warning: {warning}");

@@ -11,8 +11,10 @@ static class RestoreTarget
 
     const string PidFile = "postmaster.pid";
 
+    /// <param name="isDelta">Whether something may be in it already.</param>
+    /// <returns>Whether something is in it.</returns>
     /// <exception cref="BarkeepException">TargetNotEmpty, TargetNotDirectory, TargetUnwritable, TargetInUse.</exception>
-    public static void CheckUsable(string path)
+    public static bool CheckUsable(string path, bool isDelta)
     {
         if (!Path.IsPathRooted(path))
         {
@@ -27,15 +29,52 @@ static class RestoreTarget
         {
             throw new BarkeepException(ErrorKind.TargetNotDirectory, $"{path} is a file", "name an empty directory, or one that does not exist yet");
         }
-        if (Directory.Exists(path))
-        {
-            CheckEmpty(path);
-            CheckWritable(path);
-            CheckOwned(path);
-        }
-        else
+        if (!Directory.Exists(path))
         {
             CheckWritable(NearestDirectory(path));
+            return false;
+        }
+        var names = NamesIn(path);
+        if (names.Count > 0)
+        {
+            CheckNotRunning(path);
+        }
+        if (names.Count > 0 && !isDelta)
+        {
+            throw names.Contains(RestoreMarker.FileName)
+                ? new(ErrorKind.TargetNotEmpty, $"{path} holds a restore that has not ended", "if no restore is running, restore with --delta, which finishes it, or empty the directory")
+                : new BarkeepException(ErrorKind.TargetNotEmpty, $"{path} is not empty: it holds {names[0]}{(names.Count > 1 ? $" and {names.Count - 1} more" : "")}", "empty it, restore elsewhere, or into a copy of the cluster with --delta");
+        }
+        CheckWritable(path);
+        CheckOwned(path);
+        return names.Count > 0;
+    }
+
+    /// <summary>What is in a directory, but for lost+found.</summary>
+    /// <exception cref="BarkeepException">TargetUnwritable.</exception>
+    public static IReadOnlyList<string> NamesIn(string path)
+    {
+        try
+        {
+            return [.. Directory.EnumerateFileSystemEntries(path).Select(static p => Path.GetFileName(p)).Where(static n => n != "lost+found")];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BarkeepException(ErrorKind.TargetUnwritable, $"{path} cannot be read: {e.Message}", null, e);
+        }
+    }
+
+    /// <summary>Refuses a data directory that a server runs on, or may run on where it cannot be seen.</summary>
+    /// <exception cref="BarkeepException">TargetInUse.</exception>
+    public static void CheckNotRunning(string path)
+    {
+        if (RunningServer(path) is { } pid)
+        {
+            throw new BarkeepException(ErrorKind.TargetInUse, $"PostgreSQL is running on {path} (process {pid})", "stop it, or restore elsewhere");
+        }
+        if (File.Exists(Path.Combine(path, PidFile)) && !SeesAllProcesses() && File.Exists(Path.Combine(path, ManifestCheck.ControlFile)))
+        {
+            throw new BarkeepException(ErrorKind.TargetInUse, $"{path} has a {PidFile}: PostgreSQL runs on it, in another container perhaps, or was killed", $"stop it; if none is running, remove {PidFile}");
         }
     }
 
@@ -66,50 +105,36 @@ static class RestoreTarget
         return (status.Uid, status.Gid);
     }
 
-    static void CheckEmpty(string path)
-    {
-        string[] names;
-        try
-        {
-            names = [.. Directory.EnumerateFileSystemEntries(path).Select(static p => Path.GetFileName(p)).Where(static n => n != "lost+found")];
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new BarkeepException(ErrorKind.TargetUnwritable, $"{path} cannot be read: {e.Message}", null, e);
-        }
-        if (names.Length == 0)
-        {
-            return;
-        }
-        if (names.Contains(PidFile) && RunningServer(path) is { } pid)
-        {
-            throw new BarkeepException(ErrorKind.TargetInUse, $"PostgreSQL is running on {path} (process {pid})", "stop it, or restore elsewhere");
-        }
-        throw names.Contains(RestoreMarker.FileName)
-            ? new(ErrorKind.TargetNotEmpty, $"{path} holds a restore that has not ended", "if no restore is running, empty the directory and restore again")
-            : new BarkeepException(ErrorKind.TargetNotEmpty, $"{path} is not empty: it holds {names[0]}{(names.Length > 1 ? $" and {names.Length - 1} more" : "")}", "empty it, or restore elsewhere");
-    }
-
-    // A process id alone proves nothing: a server's working directory is its data directory.
+    // Process ids are of no use across containers. A server's working directory is its data directory, by whatever path.
     static int? RunningServer(string path)
     {
+        var directory = StatusOf(path);
+        foreach (var process in Directory.EnumerateDirectories("/proc"))
+        {
+            if (int.TryParse(Path.GetFileName(process), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
+                && TargetCalls.StatAt(TargetCalls.CurrentDirectory, $"{process}/cwd", 0, TargetCalls.BasicWanted, out var status) == 0
+                && status.Inode == directory.Inode && status.Device == directory.Device && IsPostgres(process))
+            {
+                return pid;
+            }
+        }
+        return null;
+    }
+
+    static bool IsPostgres(string process)
+    {
         try
         {
-            if (!int.TryParse(File.ReadLines(Path.Combine(path, PidFile)).FirstOrDefault(), NumberStyles.None, CultureInfo.InvariantCulture, out var pid))
-            {
-                return null;
-            }
-            var directory = new FileInfo($"/proc/{pid}/cwd").LinkTarget;
-            return directory == Path.TrimEndingDirectorySeparator(path)
-                || (directory is null && File.Exists($"/proc/{pid}/comm") && File.ReadAllText($"/proc/{pid}/comm").StartsWith("postgres", StringComparison.Ordinal))
-                ? pid
-                : null;
+            return File.ReadAllText($"{process}/comm").StartsWith("postgres", StringComparison.Ordinal);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return null;
+            return false;
         }
     }
+
+    // The namespace of the machine's first process has this fixed inode (include/linux/proc_ns.h, PROC_PID_INIT_INO).
+    static bool SeesAllProcesses() => new FileInfo("/proc/self/ns/pid").LinkTarget == "pid:[4026531836]";
 
     static void CheckWritable(string path)
     {
@@ -148,5 +173,5 @@ static class RestoreTarget
     }
 
     static TargetCalls.FileStatus StatusOf(string path) =>
-        TargetCalls.StatAt(TargetCalls.CurrentDirectory, path, 0, TargetCalls.OwnerWanted, out var status) == 0 ? status : throw Errno.Last($"looking at {path}");
+        TargetCalls.StatAt(TargetCalls.CurrentDirectory, path, 0, TargetCalls.BasicWanted, out var status) == 0 ? status : throw Errno.Last($"looking at {path}");
 }

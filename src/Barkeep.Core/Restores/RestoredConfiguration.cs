@@ -12,6 +12,9 @@ namespace Barkeep.Restores;
 /// </summary>
 sealed partial class RestoredConfiguration(TargetTree tree, Manifest manifest, RestorePlan plan, ControlFile control, List<string> warnings)
 {
+    /// <summary>The directory for the original's files that are replaced, or lay outside.</summary>
+    public const string Originals = "original-config";
+
     const string SafeAccess = """
         # Written by barkeep: the original's pg_hba.conf is not in the backup.
         local  all  all                peer
@@ -27,7 +30,11 @@ sealed partial class RestoredConfiguration(TargetTree tree, Manifest manifest, R
     readonly int _majorVersion = plan.Info.ServerVersion / 10000;
     readonly List<DisarmedSetting> _disarmed = [];
     readonly ConfFiles _files = ConfFiles.Read(tree.Root, manifest);
-    readonly string _originals = UnusedName(manifest, "original-config");
+    readonly string _originals = UnusedName(manifest, Originals);
+    readonly HashSet<string> _replaced = new(StringComparer.Ordinal);
+
+    /// <summary>Paths of files that are no longer what the backup holds.</summary>
+    public IReadOnlySet<string> Replaced => _replaced;
 
     /// <summary>Writes all files; they are not durable yet.</summary>
     public IReadOnlyList<DisarmedSetting> Write()
@@ -168,6 +175,7 @@ sealed partial class RestoredConfiguration(TargetTree tree, Manifest manifest, R
 
     void Replace(string path, string text)
     {
+        _replaced.Add(path);
         tree.DeleteFile(path);
         tree.WriteFile(path, Encoding.Latin1.GetBytes(text));
     }

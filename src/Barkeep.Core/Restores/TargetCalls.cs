@@ -16,9 +16,23 @@ static partial class TargetCalls
     public const int NotFollowing = 0x100;
     public const int CurrentDirectory = -100;
 
-    public const uint OwnerWanted = 0x18;
+    /// <summary>Type, mode, links, owner, times, inode, length and blocks.</summary>
+    public const uint BasicWanted = 0x7FF;
+
+    public const int RemoveDirectory = 0x200;
+    public const int OpenNonBlocking = 0x800;
+    public const int LockExclusively = 2 | 4;
+
+    /// <summary>STATX_ATTR_MOUNT_ROOT.</summary>
+    public const ulong MountRoot = 0x2000;
 
     const long OpenAt2Number = 437;
+    static readonly long ListNumber = IsArm ? 61 : 217;
+    const int TypeMask = 0xF000;
+    const int DirectoryType = 0x4000;
+    const int RegularType = 0x8000;
+    const int LinkType = 0xA000;
+    const uint PermissionMask = 0xFFF;
     const ulong NoMagicLinks = 0x02;
     const ulong NoSymbolicLinks = 0x04;
     const ulong Beneath = 0x08;
@@ -64,6 +78,40 @@ static partial class TargetCalls
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int StatAt(int directory, string path, int flags, uint wanted, out FileStatus status);
 
+    [LibraryImport("libc", EntryPoint = "renameat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int RenameAt(int oldDirectory, string oldPath, int newDirectory, string newPath);
+
+    /// <summary>flock(2): held by the open directory, whoever else has it open.</summary>
+    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
+    public static partial int LockWhole(int file, int operation);
+
+    // Names in a directory are bytes that end in a zero: they need not be UTF-8.
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
+    public static partial int StatAt(int directory, byte[] name, int flags, uint wanted, out FileStatus status);
+
+    [LibraryImport("libc", EntryPoint = "openat", SetLastError = true)]
+    public static partial int OpenAt(int directory, byte[] name, int flags, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "unlinkat", SetLastError = true)]
+    public static partial int UnlinkAt(int directory, byte[] name, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fchownat", SetLastError = true)]
+    public static partial int ChangeOwnerAt(int directory, byte[] name, int uid, int gid, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fchmodat", SetLastError = true)]
+    public static partial int ChangeModeAt(int directory, byte[] name, uint mode, int flags);
+
+    [LibraryImport("libc", EntryPoint = "readlinkat", SetLastError = true)]
+    public static partial nint ReadLinkAt(int directory, byte[] name, byte[] destination, nuint length);
+
+    /// <summary>getdents64(2).</summary>
+    /// <returns>Bytes of struct linux_dirent64; 0 at the end.</returns>
+    public static int List(int directory, byte[] entries) => (int)List(ListNumber, directory, entries, (nuint)entries.Length);
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    private static partial long List(long number, int directory, byte[] entries, nuint length);
+
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial long OpenAt2(long number, int directory, string path, ref OpenHow how, nuint size);
 
@@ -71,17 +119,59 @@ static partial class TargetCalls
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     public struct FileStatus
     {
+        [FieldOffset(8)]
+        public ulong Attributes;
+
+        [FieldOffset(16)]
+        public uint Links;
+
         [FieldOffset(20)]
         public uint Uid;
 
         [FieldOffset(24)]
         public uint Gid;
 
+        /// <summary>Type and permissions.</summary>
+        [FieldOffset(28)]
+        public ushort Mode;
+
+        [FieldOffset(32)]
+        public ulong Inode;
+
+        [FieldOffset(40)]
+        public long Length;
+
+        /// <summary>Of 512 bytes.</summary>
+        [FieldOffset(48)]
+        public long Blocks;
+
+        [FieldOffset(96)]
+        public long ChangedSeconds;
+
+        [FieldOffset(104)]
+        public uint ChangedNanoseconds;
+
+        [FieldOffset(112)]
+        public long ModifiedSeconds;
+
+        [FieldOffset(120)]
+        public uint ModifiedNanoseconds;
+
         [FieldOffset(136)]
         public uint DeviceMajor;
 
         [FieldOffset(140)]
         public uint DeviceMinor;
+
+        public readonly ulong Device => ((ulong)DeviceMajor << 32) | DeviceMinor;
+
+        public readonly bool IsDirectory => (Mode & TypeMask) == DirectoryType;
+
+        public readonly bool IsRegular => (Mode & TypeMask) == RegularType;
+
+        public readonly bool IsLink => (Mode & TypeMask) == LinkType;
+
+        public readonly uint Permissions => Mode & PermissionMask;
     }
 
     /// <summary>struct open_how of openat2(2).</summary>

@@ -1,48 +1,44 @@
-
 namespace Barkeep.Restores;
 
-/// <summary>Where each path of a manifest goes: below the target, or below the directory that its tablespace was mapped to.</summary>
+/// <summary>The directories that a restore writes to, open and claimed for it.</summary>
 sealed class TargetLayout : IDisposable
 {
-    readonly List<(string Link, TargetTree Tree, string Directory)> _tablespaces = [];
+    readonly List<TargetTree> _trees = [];
 
     /// <summary>Opens the directories, which must exist.</summary>
-    public TargetLayout(RestorePlan plan)
+    /// <exception cref="Common.BarkeepException">Busy: another restore writes to one of them.</exception>
+    public TargetLayout(TargetPlaces places, Ownership ownership)
     {
-        Main = new(plan.Target, plan.Ownership);
-        foreach (var placement in plan.Tablespaces)
+        Places = places;
+        try
         {
-            _tablespaces.Add(placement.IsInside
-                ? (placement.Link, Main, placement.Directory)
-                : (placement.Link, new TargetTree(placement.Directory, plan.Ownership), ""));
+            foreach (var root in places.Roots)
+            {
+                _trees.Add(new(root, ownership));
+                _trees[^1].Claim();
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
         }
     }
 
+    public TargetPlaces Places { get; }
+
     /// <summary>The data directory.</summary>
-    public TargetTree Main { get; }
+    public TargetTree Main => _trees[0];
 
     /// <summary>The data directory and each tablespace directory outside of it.</summary>
-    public IEnumerable<TargetTree> Trees => _tablespaces.Select(static t => t.Tree).Prepend(Main).Distinct();
+    public IReadOnlyList<TargetTree> Trees => _trees;
 
     /// <summary>The tree and the path in it; an empty path is the tree itself.</summary>
     public (TargetTree Tree, string Path) Locate(string path)
     {
-        foreach (var (link, tree, directory) in _tablespaces)
-        {
-            if (path.StartsWith(link, StringComparison.Ordinal) && (path.Length == link.Length || path[link.Length] == '/'))
-            {
-                var rest = path[link.Length..].TrimStart('/');
-                return (tree, directory.Length == 0 || rest.Length == 0 ? directory + rest : $"{directory}/{rest}");
-            }
-        }
-        return (Main, path);
+        var (root, inner) = Places.Locate(path);
+        return (_trees[root], inner);
     }
 
-    public void Dispose()
-    {
-        foreach (var tree in Trees.ToList())
-        {
-            tree.Dispose();
-        }
-    }
+    public void Dispose() => _trees.ForEach(static t => t.Dispose());
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Barkeep.Common;
 using Microsoft.Win32.SafeHandles;
@@ -10,6 +11,9 @@ namespace Barkeep.Restores;
 /// </summary>
 sealed class TargetTree : IDisposable
 {
+    // FAT counts in twos.
+    static readonly TimeSpan LongestTick = TimeSpan.FromSeconds(3);
+
     readonly SafeFileHandle _root;
     readonly Ownership _ownership;
 
@@ -24,13 +28,41 @@ sealed class TargetTree : IDisposable
 
     public string Root { get; }
 
+    /// <summary>The device and inode of the directory itself, its owner, its mode.</summary>
+    public TargetCalls.FileStatus Status => StatusOf(".") ?? throw Errno.Last($"looking at {Root}");
+
     int RootDescriptor => (int)_root.DangerousGetHandle();
 
     /// <summary>Gives the directory itself the owner and mode of what is in it.</summary>
-    public void Adopt()
+    public void Adopt() => Own(_root, _ownership.DirectoryMode, "");
+
+    /// <summary>Takes the directory for one restore, until this is disposed.</summary>
+    /// <exception cref="BarkeepException">Busy: another restore has it.</exception>
+    public void Claim()
     {
-        using var self = new SafeFileHandle(Open("", ".", TargetCalls.OpenDirectory, 0), ownsHandle: true);
-        Own(self, _ownership.DirectoryMode, Root);
+        if (TargetCalls.LockWhole(RootDescriptor, TargetCalls.LockExclusively) == 0)
+        {
+            return;
+        }
+        throw Marshal.GetLastPInvokeError() == Errno.WouldBlock
+            ? new BarkeepException(ErrorKind.Busy, $"another restore into {Root} is running", "wait for its end, or stop it")
+            : Errno.Last($"locking {Root}");
+    }
+
+    /// <summary>
+    /// A time of the filesystem's own clock with which every change is marked that is made from now on, or a later one; what was changed
+    /// before bears an earlier one, unless the clock does not move for seconds.
+    /// </summary>
+    /// <returns>Nanoseconds since 1970.</returns>
+    public long NextTick()
+    {
+        var first = Tick();
+        var now = first;
+        for (var waited = Stopwatch.StartNew(); now <= first && waited.Elapsed < LongestTick; now = Tick())
+        {
+            Thread.Sleep(1);
+        }
+        return now;
     }
 
     public void CreateDirectory(string path)
@@ -52,8 +84,70 @@ sealed class TargetTree : IDisposable
         return file;
     }
 
-    /// <summary>Opens a file that <see cref="CreateFile"/> made.</summary>
-    public SafeFileHandle OpenForWriting(string path) => new(Open("opening", path, TargetCalls.OpenWriteOnly, 0), ownsHandle: true);
+    /// <summary>Opens a file that is there.</summary>
+    public SafeFileHandle OpenForWriting(string path) => new(Open("opening", path, TargetCalls.OpenWriteOnly | TargetCalls.OpenNonBlocking, 0), ownsHandle: true);
+
+    /// <inheritdoc cref="OpenForWriting"/>
+    public SafeFileHandle OpenForReading(string path) => new(Open("opening", path, TargetCalls.OpenNonBlocking, 0), ownsHandle: true);
+
+    /// <summary>Opens a directory, so that its names can be read.</summary>
+    public SafeFileHandle OpenDirectory(string path) => new(Open("opening", path, TargetCalls.OpenDirectory, 0), ownsHandle: true);
+
+    /// <summary>What is at the path, a link itself; null when nothing is.</summary>
+    public TargetCalls.FileStatus? StatusOf(string path) =>
+        TargetCalls.StatAt(RootDescriptor, path, TargetCalls.NotFollowing, TargetCalls.BasicWanted, out var status) == 0 ? status : null;
+
+    /// <summary>A regular file's content; null when there is no such file, or a longer one.</summary>
+    public byte[]? TryRead(string path, int maxLength)
+    {
+        if (StatusOf(path) is not { IsRegular: true } status || status.Length > maxLength)
+        {
+            return null;
+        }
+        using var file = OpenForReading(path);
+        var content = new byte[status.Length];
+        var count = 0;
+        while (count < content.Length && Read(file, content.AsSpan(count), count, path) is > 0 and var read)
+        {
+            count += read;
+        }
+        return content[..count];
+    }
+
+    /// <summary>Fills the buffer from a file's bytes at an offset, as far as the file goes.</summary>
+    public int Read(SafeFileHandle file, Span<byte> bytes, long offset, string path)
+    {
+        try
+        {
+            var filled = 0;
+            while (filled < bytes.Length && RandomAccess.Read(file, bytes[filled..], offset + filled) is > 0 and var count)
+            {
+                filled += count;
+            }
+            return filled;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Errno.From(e, $"reading {Full(path)}");
+        }
+    }
+
+    /// <summary>Puts a small file in the root in the place of an older one or of none, as a whole; durable when it returns.</summary>
+    public void ReplaceFile(string name, ReadOnlySpan<byte> content)
+    {
+        var temporary = $"{name}.new";
+        DeleteFile(temporary);
+        using (var file = CreateFile(temporary))
+        {
+            Write(file, content, 0, temporary);
+            Durable.Flush(file, Full(temporary));
+        }
+        if (TargetCalls.RenameAt(RootDescriptor, temporary, RootDescriptor, name) != 0)
+        {
+            throw Errno.Last($"naming {Full(name)}");
+        }
+        Durable.FlushDirectory(Root);
+    }
 
     /// <summary>Creates a file with this content; not durable yet.</summary>
     public void WriteFile(string path, ReadOnlySpan<byte> content)
@@ -139,6 +233,16 @@ sealed class TargetTree : IDisposable
         }
         while (fd < 0 && Marshal.GetLastPInvokeError() is Errno.Interrupted or Errno.WouldBlock);
         return fd >= 0 ? fd : throw Errno.Last($"{doing} {Full(path)}");
+    }
+
+    // Its own mode again: that is a change.
+    long Tick()
+    {
+        if (TargetCalls.ChangeMode(RootDescriptor, Status.Permissions) != 0)
+        {
+            throw Errno.Last($"giving {Root} its mode");
+        }
+        return FileState.Of(Status).Changed;
     }
 
     void Own(SafeFileHandle file, uint mode, string path)

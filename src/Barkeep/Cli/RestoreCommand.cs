@@ -12,14 +12,14 @@ sealed class RestoreCommand : SessionCommand
 {
     readonly Argument<string> _server = CommonArguments.Server();
     readonly Argument<string> _backup = CommonArguments.Backup();
-    readonly Argument<string> _destination = new("DESTINATION") { Description = "the directory that becomes the data directory: empty, or not there yet" };
+    readonly Argument<string> _destination = new("DESTINATION") { Description = "the directory that becomes the data directory: empty, or not there yet; a copy of the cluster with --delta" };
     readonly Option<string> _timeline = new("--target-tli") { Description = "a timeline's number, latest (the default) or current: the backup's own" };
     readonly RestoreOptionGroup _options = new();
 
     // They would change what is restored: not to be ignored.
     readonly IgnoredOptions _notYet = new(
         "--target-time", "--target-xid", "--target-lsn", "--target-name", "--target-immediate!", "--exclusive!", "--target-action", "--standby-mode!",
-        "--get-wal!", "--restore-command", "--remote-ssh-command", "--delta-restore!", "--snapshot-recovery-instance", "--combine-mode");
+        "--get-wal!", "--restore-command", "--remote-ssh-command", "--snapshot-recovery-instance", "--combine-mode");
 
     readonly IgnoredOptions _ignored = new(
         "--bwlimit", "--retry-times", "--retry-sleep", "--no-retry!", "--no-get-wal!", "--partial-wal!", "--skip-archive-wal!", "--no-delta-restore!",
@@ -62,7 +62,8 @@ sealed class RestoreCommand : SessionCommand
             Tablespaces = _options.Tablespaces(parse),
             Owner = _options.Owner(parse),
             Jobs = _options.Jobs(parse),
-        }, cancellationToken);
+            IsDelta = _options.IsDelta(parse),
+        }, _options.IsDryRun(parse), cancellationToken);
         return 0;
     }
 

@@ -29,7 +29,8 @@ sealed class RestoreLastCommand : SessionCommand
             Tablespaces = _options.Tablespaces(parse),
             Owner = _options.Owner(parse),
             Jobs = _options.Jobs(parse),
-        }, cancellationToken);
+            IsDelta = _options.IsDelta(parse),
+        }, _options.IsDryRun(parse), cancellationToken);
         return 0;
     }
 

@@ -10,12 +10,21 @@ sealed class RestoreOptionGroup
     readonly Option<int?> _jobs = NumberOption.Between(1, 64, "threads that decode and write", "--jobs", "-j");
     readonly Option<string> _owner = new("--owner") { Description = "user or user:group that the files shall belong to" };
 
+    readonly Option<bool> _delta = new("--delta", "--delta-restore") { Description = "into a directory that holds a copy of the cluster: write only what differs, remove what does not belong" };
+    readonly Option<bool> _dryRun = new("--dry-run") { Description = "only say what would be done" };
+
     public void AddTo(Command command)
     {
+        command.Add(_delta);
+        command.Add(_dryRun);
         command.Add(_tablespaces);
         command.Add(_jobs);
         command.Add(_owner);
     }
+
+    public bool IsDelta(ParseResult parse) => parse.GetValue(_delta);
+
+    public bool IsDryRun(ParseResult parse) => parse.GetValue(_dryRun);
 
     public int? Jobs(ParseResult parse) => parse.GetValue(_jobs);
 

@@ -18,8 +18,13 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
 
     RestoreReport(Session session) => _session = session;
 
-    public static async Task RunAsync(Session session, RestoreOptions options, CancellationToken cancellationToken)
+    public static async Task RunAsync(Session session, RestoreOptions options, bool isDryRun, CancellationToken cancellationToken)
     {
+        if (isDryRun)
+        {
+            Tell(session.Output, await RestoreJob.PlanAsync(options, cancellationToken));
+            return;
+        }
         var start = session.Time.GetLocalNow();
         session.Output.Info($"Starting local restore for server {options.Server} using {(options.Backup is { } id ? $"backup {id}" : "its newest usable backup")}");
         session.Output.Info($"Destination directory: {options.Target}");
@@ -40,18 +45,19 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
                 Dispose();
                 _session.Output.Info(value.Step switch
                 {
-                    "WAL" => "Copying required WAL segments.",
-                    "data files" => "Copying the base backup.",
-                    "flushing" => "Flushing to disk.",
+                    RestoreProgress.Comparing => "Comparing the files that are there.",
+                    RestoreProgress.Wal => "Copying required WAL segments.",
+                    RestoreProgress.DataFiles => "Copying the base backup.",
+                    RestoreProgress.Flushing => "Flushing to disk.",
                     _ => value.Step,
                 });
-                _bar = _session.Output.IsTerminal ? new CopyBar("Restoring") : null;
+                _bar = _session.Output.IsTerminal ? new CopyBar(value.Step == RestoreProgress.Comparing ? "Comparing" : "Restoring") : null;
             }
             _bar?.Update(value.DoneBytes, value.TotalBytes, value.BytesPerSecond);
             if (_bar is null && value.TotalBytes > 0 && _session.Time.GetElapsedTime(_lastLine) >= LinePace)
             {
                 _lastLine = _session.Time.GetTimestamp();
-                _session.Output.Info(string.Create(CultureInfo.InvariantCulture, $"Restored {new ByteSize(value.DoneBytes)} of {new ByteSize(value.TotalBytes)} ({100.0 * value.DoneBytes / value.TotalBytes:0} %, {new ByteSize((long)value.BytesPerSecond)}/s)"));
+                _session.Output.Info(string.Create(CultureInfo.InvariantCulture, $"{(value.Step == RestoreProgress.Comparing ? "Compared" : "Restored")} {new ByteSize(value.DoneBytes)} of {new ByteSize(value.TotalBytes)} ({100.0 * value.DoneBytes / value.TotalBytes:0} %, {new ByteSize((long)value.BytesPerSecond)}/s{(value.Left is { } left ? $", {BackupReport.Duration(left)} left" : "")})"));
             }
         }
     }
@@ -83,11 +89,41 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
         {
             output.Warning(warning);
         }
+        if (result.Delta is { } delta)
+        {
+            output.Info($"Compared with what was there: {delta.ReadFiles} files read ({new ByteSize(delta.ReadBytes)}), {delta.SkippedFiles} not touched since the last restore ({new ByteSize(delta.SkippedBytes)}), {new ByteSize(delta.PageBytes)} of pages written, {delta.RemovedCount} files and directories removed");
+        }
         output.Info($"Restored backup {result.Plan.Backup} with WAL up to {result.ReachedLsn} on timeline {result.Timeline.Value}: {new ByteSize(result.Bytes)} in {result.FileCount} files");
         output.Info(string.Create(CultureInfo.InvariantCulture, $"Restore operation completed (start time: {start:yyyy-MM-dd HH:mm:ss.ffffffzzz}, elapsed time: {BackupReport.Duration(result.Elapsed)})"));
         output.Info("Once it has taken the original's place, give back what it needs of the settings at the end of postgresql.auto.conf.");
         output.Info("Your PostgreSQL server has been successfully prepared for recovery!");
         AddJson(output, result, start);
+    }
+
+    static void Tell(Output output, RestorePlan plan)
+    {
+        foreach (var line in plan.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            output.Line(line);
+        }
+        output.Result("backup_id", plan.Backup.ToString());
+        output.Result("destination", plan.Target);
+        output.Result("reached_lsn", plan.Route.End.ToString());
+        output.Result("files", plan.FileCount);
+        output.Result("data_bytes", plan.DataBytes);
+        output.Result("wal_bytes", plan.WalBytes);
+        output.Result("warnings", new JsonArray([.. plan.Warnings.Select(static w => (JsonNode)w)]));
+        if (plan.Delta is { } delta)
+        {
+            output.Result("delta", new JsonObject
+            {
+                ["kept_files"] = delta.KeptFiles,
+                ["kept_bytes"] = delta.KeptBytes,
+                ["has_record"] = delta.HasRecord,
+                ["removed_count"] = delta.RemovedCount,
+                ["removed"] = new JsonArray([.. delta.Removed.Select(static r => (JsonNode)r)]),
+            });
+        }
     }
 
     static void AddJson(Output output, RestoreResult result, DateTimeOffset start)
@@ -99,6 +135,18 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
         output.Result("missing_files", new JsonArray([.. result.Plan.Info.UnreadConfigFiles.Select(static f => (JsonNode)f)]));
         output.Result("backup_id", result.Plan.Backup.ToString());
         output.Result("reached_lsn", result.ReachedLsn.ToString());
+        if (result.Delta is { } delta)
+        {
+            output.Result("delta", new JsonObject
+            {
+                ["skipped_files"] = delta.SkippedFiles,
+                ["skipped_bytes"] = delta.SkippedBytes,
+                ["read_files"] = delta.ReadFiles,
+                ["read_bytes"] = delta.ReadBytes,
+                ["written_page_bytes"] = delta.PageBytes,
+                ["removed_count"] = delta.RemovedCount,
+            });
+        }
         output.Result("recovery_start_time", start.ToString("yyyy-MM-dd HH:mm:ss.ffffffzzz", CultureInfo.InvariantCulture));
         output.Result("recovery_start_time_timestamp", start.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture));
         output.Result("recovery_elapsed_time", BackupReport.Duration(result.Elapsed));

@@ -1,0 +1,154 @@
+using System.Globalization;
+using System.IO.Hashing;
+using Barkeep.Common;
+using Barkeep.Repo;
+using ZstdSharp;
+
+namespace Barkeep.Restores;
+
+/// <summary>
+/// The record of the last restore into a directory: which pages each file was given, and by what it can be told that the file is
+/// still what it was then (docs/format.md, "A delta restore, in order").
+/// </summary>
+sealed class RestoreRecord
+{
+    public const string FileName = "barkeep.restored";
+
+    const int Version = 1;
+    const string Kind = "restored";
+    const int HashLength = 16;
+    const int MaxLength = 1 << 30;
+    const string BootIdFile = "/proc/sys/kernel/random/boot_id";
+
+    readonly IReadOnlyDictionary<string, (ManifestEntry Entry, FileState State)> _files;
+
+    RestoreRecord(Head properties, IReadOnlyList<string> packs, IReadOnlyDictionary<string, (ManifestEntry Entry, FileState State)> files)
+    {
+        Properties = properties;
+        Packs = packs;
+        _files = files;
+    }
+
+    public Head Properties { get; }
+
+    /// <summary>The packs that the runs of its entries refer to.</summary>
+    public IReadOnlyList<string> Packs { get; }
+
+    /// <summary>What a file was given, if it has not been touched since.</summary>
+    public ManifestEntry? TryMatch(string path, FileState state) =>
+        _files.TryGetValue(path, out var file) && file.State == state ? file.Entry : null;
+
+    /// <summary>
+    /// Whether the times in it can be believed. A write reaches the disk before its time does, so that after a power cut a file may look
+    /// untouched that a server wrote to: then only a directory that no server has been started on is believed.
+    /// </summary>
+    /// <param name="control">The content of global/pg_control, which a server changes before anything else; null when it is not there.</param>
+    public bool IsBelievable(byte[]? control) =>
+        (Properties.BootId.Length > 0 && Properties.BootId == BootId()) || (control is not null && HashOf(control) == Properties.ControlHash);
+
+    /// <summary>Reads it; null when there is none, or none that can be understood.</summary>
+    public static RestoreRecord? TryRead(TargetTree tree)
+    {
+        try
+        {
+            return tree.TryRead(FileName, MaxLength) is { } bytes ? Parse(bytes) : null;
+        }
+        catch (Exception e) when (e is BarkeepException { Kind: ErrorKind.Damaged or ErrorKind.NewerRepository or ErrorKind.HostilePath } or ZstdException or EndOfStreamException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Puts the record of a restore that has written everything but global/pg_control, and flushed it. Durable when it returns.</summary>
+    /// <param name="replaced">Paths whose files are no longer what the manifest says.</param>
+    public static void Write(RestoreSource source, TargetLayout layout, byte[] control, IReadOnlySet<string> replaced)
+    {
+        var ticks = layout.Trees.ToDictionary(static t => t, static t => t.NextTick());
+        var entries = new List<ManifestEntry>();
+        var states = new List<FileState>();
+        foreach (var entry in source.Manifest.Entries)
+        {
+            if (entry.Kind == ManifestEntryKind.Directory)
+            {
+                entries.Add(entry);
+            }
+            else if (entry.Kind == ManifestEntryKind.File && entry.Path != ManifestCheck.ControlFile && !replaced.Contains(entry.Path))
+            {
+                var (tree, path) = layout.Locate(entry.Path);
+                // A file that is changed from now on gets a later time than any that is written down here.
+                if (tree.StatusOf(path) is { IsRegular: true } status && FileState.Of(status) is { Changed: >= 0, Modified: >= 0 } state && state.Changed < ticks[tree] && state.Length == entry.Length)
+                {
+                    entries.Add(entry);
+                    states.Add(state);
+                }
+            }
+        }
+        layout.Main.ReplaceFile(FileName, Seal(HeadOf(source, layout, control), source.Manifest.Packs, entries, states));
+    }
+
+    static Head HeadOf(RestoreSource source, TargetLayout layout, byte[] control) => new(
+        source.Lineage.Identity.SystemId.ToString(CultureInfo.InvariantCulture), source.Backup.Id.ToString(), DateTimeOffset.UtcNow, BootId(), HashOf(control), [.. layout.Trees.Select(RestoredPlace.Of)]);
+
+    static byte[] Seal(Head head, IReadOnlyList<string> packs, List<ManifestEntry> entries, List<FileState> states)
+    {
+        using var all = new MemoryStream();
+        all.Write(Record.Seal(Kind, Version, head, RestoreJson.Default.Head));
+        using (var body = new CompressionStream(all, FrameCodec.DefaultLevel, leaveOpen: true))
+        {
+            using var buffered = new BufferedStream(body, 1 << 16);
+            ManifestBody.WritePart(buffered, packs, entries);
+            var writer = new VarintWriter(buffered);
+            foreach (var state in states)
+            {
+                writer.Number((long)state.Device);
+                writer.Number((long)state.Inode);
+                writer.Number(state.Length);
+                writer.Number(state.Modified);
+                writer.Number(state.Changed);
+            }
+        }
+        all.Write(XxHash128.Hash(all.GetBuffer().AsSpan(0, (int)all.Length)));
+        return all.ToArray();
+    }
+
+    static RestoreRecord Parse(byte[] bytes)
+    {
+        if (bytes.Length < HashLength || !XxHash128.Hash(bytes.AsSpan(0, bytes.Length - HashLength)).AsSpan().SequenceEqual(bytes.AsSpan(bytes.Length - HashLength)))
+        {
+            throw Record.Damaged(FileName, "its hash does not match");
+        }
+        var head = Record.Open(FileName, Kind, Version, bytes, RestoreJson.Default.Head, out var length);
+        using var stored = new MemoryStream(bytes, length, bytes.Length - HashLength - length);
+        using var decompressed = new DecompressionStream(stored);
+        using var body = new BufferedStream(decompressed, 1 << 16);
+        var (packs, entries) = ManifestBody.ReadPart(FileName, body);
+        var reader = new VarintReader(FileName, body);
+        var files = new Dictionary<string, (ManifestEntry, FileState)>(StringComparer.Ordinal);
+        foreach (var entry in entries.Where(static e => e.Kind == ManifestEntryKind.File))
+        {
+            var (device, inode) = ((ulong)reader.Number(long.MaxValue), (ulong)reader.Number(long.MaxValue));
+            files.Add(entry.Path, (entry, new(device, inode, reader.Number(long.MaxValue), reader.Number(long.MaxValue), reader.Number(long.MaxValue))));
+        }
+        return new(head, packs, files);
+    }
+
+    static string HashOf(byte[] content) => Convert.ToHexStringLower(XxHash128.Hash(content));
+
+    // Another one after every start of the machine (random(4)); empty where it is hidden.
+    static string BootId()
+    {
+        try
+        {
+            return File.ReadAllText(BootIdFile).Trim();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return "";
+        }
+    }
+
+    /// <param name="BootId">The machine's, as it was when the record was written.</param>
+    /// <param name="ControlHash">Of global/pg_control as it was restored.</param>
+    /// <param name="Places">The directories that were written to, the target first.</param>
+    internal sealed record Head(string SystemId, string BackupId, DateTimeOffset RestoredAt, string BootId, string ControlHash, IReadOnlyList<RestoredPlace> Places);
+}

@@ -1,0 +1,145 @@
+using System.Globalization;
+using Barkeep.Common;
+using Barkeep.Repo;
+using Barkeep.Wal;
+
+namespace Barkeep.Restores;
+
+/// <summary>The part of a restore that writes, in the order in which a stop at any point leaves a directory that PostgreSQL does not start on, and a delta restore finishes.</summary>
+sealed class RestoreWriting(
+    RestorePlan plan, RestoreSource source, WalReading reading, ExpectedContent expected, TargetLayout layout, List<string> warnings, IProgress<RestoreProgress>? progress, int jobs)
+{
+    /// <param name="isDelta">Whether something is there already.</param>
+    /// <param name="found">What is.</param>
+    /// <param name="record">Of the last restore; null when there is none to be believed.</param>
+    public async Task<(long Bytes, IReadOnlyList<DisarmedSetting> Disarmed, DeltaResult? Delta)> RunAsync(
+        bool isDelta, TargetFindings found, RestoreRecord? record, CancellationToken cancellationToken)
+    {
+        // 1. The marker: it stays until all else is durable.
+        WriteMarker();
+        var indexes = new PackIndexCache(source.Lineage.Packs);
+        var comparison = new TargetComparison(source, layout, found, record, indexes);
+        if (isDelta)
+        {
+            RemoveControlFile();
+            RestoreTarget.CheckNotRunning(plan.Target);
+        }
+
+        // 2. What differs; then what does not belong goes, and gives its room back.
+        var moves = await comparison.RunAsync(jobs, progress, cancellationToken);
+        var meter = new ProgressMeter(progress, moves.Bytes + plan.WalBytes);
+        var there = isDelta ? Sweep(cancellationToken) : found;
+        foreach (var tree in layout.Trees)
+        {
+            tree.Adopt();
+        }
+
+        // 3. Directories, links and empty files, then WAL: what is wrong with it shows before hours of data files.
+        meter.Begin(RestoreProgress.Wal);
+        new FileTreeWriter(source.Manifest, plan, layout, there).Run(cancellationToken);
+        var creations = await new WalWriter(source, reading, layout.Main, meter).RunAsync(cancellationToken);
+
+        // 4. Pages.
+        meter.Begin(RestoreProgress.DataFiles);
+        var pageBytes = moves.Bytes;
+        var content = await new PageWriter(source.Lineage, source.Manifest, layout, meter).RunAsync(moves, jobs, cancellationToken);
+        var control = ControlFileOf(content);
+
+        // 5. What replay would have made elsewhere, and the configuration.
+        MakeTablespacesToCome(creations, control);
+        var configuration = new RestoredConfiguration(layout.Main, source.Manifest, plan, control, warnings);
+        var disarmed = configuration.Write();
+
+        // 6. Everything durable, then the file without which PostgreSQL does not start, then the marker goes.
+        meter.Begin(RestoreProgress.Flushing);
+        foreach (var tree in layout.Trees)
+        {
+            tree.Flush();
+        }
+        Finish(content, configuration.Replaced);
+        var delta = isDelta ? new DeltaResult(comparison.SkippedFiles, comparison.SkippedBytes, comparison.ReadFiles, comparison.ReadBytes, pageBytes, there.RemovedCount) : null;
+        return (meter.Done, disarmed, delta);
+    }
+
+    // It knows the directories outside of an unfinished restore before this one, too.
+    void WriteMarker()
+    {
+        var places = layout.Trees.Select(RestoredPlace.Of).ToList();
+        var before = RestoreMarker.TryRead(layout.Main)?.Places ?? RestoreRecord.TryRead(layout.Main)?.Properties.Places;
+        if (before is { Count: > 0 } && before[0] == places[0])
+        {
+            places.AddRange(before.Except(places).ToList());
+        }
+        layout.Main.ReplaceFile(RestoreMarker.FileName, RestoreMarker.Of(plan, source.Lineage.Identity.SystemId, places).Seal());
+    }
+
+    // Where PostgreSQL would find it, by a link too.
+    void RemoveControlFile()
+    {
+        const string Directory = "global";
+        switch (layout.Main.StatusOf(Directory))
+        {
+            case { IsDirectory: true }:
+                if (layout.Main.StatusOf(ManifestCheck.ControlFile) is { IsDirectory: false })
+                {
+                    layout.Main.DeleteFile(ManifestCheck.ControlFile);
+                }
+                Durable.FlushDirectory(layout.Main.Full(Directory));
+                break;
+            case not null:
+                layout.Main.DeleteFile(Directory);
+                Durable.FlushDirectory(plan.Target);
+                break;
+        }
+    }
+
+    TargetFindings Sweep(CancellationToken cancellationToken)
+    {
+        var there = new TargetFindings();
+        for (var root = 0; root < layout.Trees.Count; root++)
+        {
+            new TargetSweep(layout.Trees[root], root, expected, plan.Ownership, there, isRemoving: true).Run(cancellationToken);
+        }
+        return there;
+    }
+
+    void Finish(byte[] control, IReadOnlySet<string> replaced)
+    {
+        RestoreRecord.Write(source, layout, control, replaced);
+        using (var file = layout.Main.CreateFile(ManifestCheck.ControlFile))
+        {
+            layout.Main.Write(file, control, 0, ManifestCheck.ControlFile);
+            Durable.Flush(file, layout.Main.Full(ManifestCheck.ControlFile));
+        }
+        Durable.FlushDirectory(Path.GetDirectoryName(layout.Main.Full(ManifestCheck.ControlFile))!);
+        layout.Main.DeleteFile(RestoreMarker.FileName);
+        Durable.FlushDirectory(plan.Target);
+    }
+
+    ControlFile ControlFileOf(byte[] content)
+    {
+        var control = ControlFile.Parse(content);
+        return control.SystemIdentifier == source.Lineage.Identity.SystemId
+            ? control
+            : throw new BarkeepException(ErrorKind.Damaged, $"global/pg_control in backup {source.Backup.Id} is of the system {control.SystemIdentifier} instead of {source.Lineage.Identity.SystemId}");
+    }
+
+    void MakeTablespacesToCome(IReadOnlyList<TablespaceCreation> creations, ControlFile control)
+    {
+        var there = plan.Tablespaces.Select(static t => t.Tablespace.Oid).ToHashSet();
+        var tree = layout.Main;
+        var root = TablespacePlacement.InsideRoot(source.Manifest);
+        foreach (var creation in creations.Where(c => there.Add(c.Oid)))
+        {
+            var placement = new TablespacePlacement(new(creation.Oid, "", creation.Path), string.Create(CultureInfo.InvariantCulture, $"{root}/{creation.Oid}"));
+            if (!Directory.Exists(tree.Full(root)))
+            {
+                tree.CreateDirectory(root);
+            }
+            tree.CreateDirectory(placement.Directory);
+            tree.CreateDirectory(string.Create(CultureInfo.InvariantCulture, $"{placement.Directory}/PG_{plan.Info.ServerVersion / 10000}_{control.CatalogVersion}"));
+            tree.CreateLink(placement.Link, placement.LinkDestination);
+            warnings.Add($"the tablespace {creation.Oid}, created at {creation.Path} after the backup, is in {tree.Full(placement.Directory)}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+using Barkeep.Tests.Rig;
+using Xunit;
+
+namespace Barkeep.Tests.Scenarios;
+
+/// <summary>Delta restores into all that may be there: each ends as a restore into an empty directory does, and what it gives starts.</summary>
+public sealed class DeltaRestoreTests(DeltaCluster cluster)
+{
+    [Fact]
+    public async Task Into_an_empty_directory_or_none_it_is_a_restore_like_any()
+    {
+        var source = await cluster.GetAsync();
+        using var scratch = new Scratch("target");
+        var result = await source.DeltaAsync(Path.Combine(scratch.Path, "absent"));
+        Assert.Null(result.Delta);
+        Assert.Null((await source.DeltaAsync(Directory.CreateDirectory(Path.Combine(scratch.Path, "empty")).FullName)).Delta);
+    }
+
+    [Fact]
+    public async Task Into_what_the_same_restore_left_nothing_is_read_and_next_to_nothing_written()
+    {
+        var source = await cluster.GetAsync();
+        using var scratch = new Scratch("target");
+        await source.RestoreAsync(scratch.Path, source.Second);
+        var delta = (await source.DeltaAsync(scratch.Path)).Delta!;
+        // What the restore itself changes in the backup's files: the configuration.
+        Assert.InRange(delta.ReadFiles, 0, 3);
+        Assert.InRange(delta.ReadBytes, 0, 100_000);
+        Assert.InRange(delta.PageBytes, 0, 100_000);
+        Assert.True(delta.SkippedFiles > 1000, $"{delta}");
+        Assert.Equal(0, delta.RemovedCount);
+    }
+
+    [Fact]
+    public async Task Into_an_older_and_a_newer_copy_what_changed_is_written()
+    {
+        var source = await cluster.GetAsync();
+        using var scratch = new Scratch("target");
+        await source.RestoreAsync(scratch.Path, source.First);
+        var forth = (await source.DeltaAsync(scratch.Path)).Delta!;
+        var back = (await source.DeltaAsync(scratch.Path, source.First)).Delta!;
+        Assert.Equal(0, back.ReadFiles - forth.ReadFiles);
+        Assert.True(forth.RemovedCount > 0);
+        Assert.True(back.RemovedCount > 0);
+        var whole = new DirectoryInfo(scratch.Path).EnumerateFiles("*", SearchOption.AllDirectories).Sum(static f => f.Length);
+        Assert.InRange(back.PageBytes, 1, whole / 4);
+        await using (await source.StartAsync(scratch.Path))
+        {
+        }
+    }
+
+    [Theory]
+    [InlineData("stopped")]
+    [InlineData("killed")]
+    [InlineData("in recovery")]
+    public async Task Into_a_copy_that_was_started_and_written_to_since(string how)
+    {
+        var source = await cluster.GetAsync();
+        using var scratch = new Scratch("target");
+        await source.RestoreAsync(scratch.Path, source.First);
+        await using (var clone = await TestCluster.OnDirectoryAsync(scratch.Path, source.Source))
+        {
+            await clone.StartAsync();
+            if (how != "in recovery")
+            {
+                await clone.RecoveredAsync();
+                await clone.SqlAsync("CREATE TABLE mine AS SELECT i, md5(i::text) FROM generate_series(1, 20000) i; UPDATE t SET s = 'mine' WHERE i % 500 = 0; DROP TABLE same");
+                await clone.SqlAsync($"CREATE TABLESPACE mine LOCATION '{await source.Source.NewDirectoryAsync($"mine-{how}")}'");
+                await clone.SqlAsync("CREATE TABLE there TABLESPACE mine AS SELECT 1 AS i; CHECKPOINT");
+                await clone.SqlAsync("DROP DATABASE second");
+                await clone.SqlAsync("UPDATE t SET s = 'again'");
+            }
+            if (how == "stopped")
+            {
+                await clone.StopAsync();
+            }
+        }
+        var delta = (await source.DeltaAsync(scratch.Path)).Delta!;
+        Assert.True(how == "in recovery" || delta.RemovedCount > 2, $"{delta}");
+        await using (await source.StartAsync(scratch.Path))
+        {
+        }
+    }
+
+    [Fact]
+    public async Task Into_a_copy_of_a_copy_files_are_read_whatever_the_record_says()
+    {
+        var source = await cluster.GetAsync();
+        using var scratch = new Scratch("target");
+        (await Command.RunAsync("cp", "-a", $"{source.FreshOf(source.First)}/.", scratch.Path)).Checked();
+        var delta = (await source.DeltaAsync(scratch.Path)).Delta!;
+        Assert.Equal(0, delta.SkippedFiles);
+        Assert.True(delta.ReadFiles > 1000);
+    }
+
+    [Fact]
+    public async Task Into_a_base_backup_of_PostgreSQLs_own_which_has_no_record()
+    {
+        var source = await cluster.GetAsync();
+        using var scratch = new Scratch("target");
+        await PostgresUser.OwnAsync(scratch.Path);
+        var place = Directory.CreateDirectory(Path.Combine(scratch.Path, "place")).FullName;
+        await PostgresUser.OwnAsync(scratch.Path);
+        var target = Path.Combine(scratch.Path, "copy");
+        (await source.Source.RunAsync("pg_basebackup", "--pgdata", target, "--checkpoint=fast", "--no-sync", $"--tablespace-mapping={source.Tablespace}={place}")).Checked();
+        var there = await TreeImage.TakeAsync(place);
+
+        var result = await source.DeltaAsync(target);
+
+        // The tablespace is inside now; where the link led, nothing has changed.
+        Assert.Contains(result.Warnings, w => w.Contains(place, StringComparison.Ordinal));
+        Assert.Equal("", (await TreeImage.TakeAsync(place)).Differences(there));
+        await using (await source.StartAsync(target))
+        {
+        }
+    }
+
+    [Fact]
+    public async Task A_tablespace_that_was_mapped_outside_is_compared_too()
+    {
+        var source = await cluster.GetAsync();
+        using var scratch = new Scratch("target");
+        var (target, place) = (Path.Combine(scratch.Path, "data"), Path.Combine(scratch.Path, "place"));
+        var (freshTarget, freshPlace) = (Path.Combine(scratch.Path, "fresh"), Path.Combine(scratch.Path, "fresh-place"));
+        var into = source.Into(target) with { Tablespaces = new Dictionary<string, string> { ["elsewhere"] = place } };
+        await Barkeep.Restores.RestoreJob.RunAsync(into with { Backup = source.First }, null, default);
+        await Barkeep.Restores.RestoreJob.RunAsync(into with { Target = freshTarget, Tablespaces = new Dictionary<string, string> { ["elsewhere"] = freshPlace } }, null, default);
+        await File.WriteAllTextAsync(Path.Combine(Directory.EnumerateDirectories(place).Single(), "stray"), "x");
+
+        var delta = (await Barkeep.Restores.RestoreJob.RunAsync(into, null, default)).Delta!;
+
+        Assert.InRange(delta.ReadFiles, 0, 3);
+        Assert.Equal("", (await TreeImage.TakeAsync(place)).Differences(await TreeImage.TakeAsync(freshPlace)));
+        await using (await source.StartAsync(target))
+        {
+        }
+    }
+}
