@@ -28,7 +28,7 @@ sealed class PageMoves(int packs)
                 return;
             }
             var moves = _byPack[run.Pack] ??= [];
-            if (moves.Count > 0 && moves[^1] is var last && last.Entry == entry && last.Ordinal + last.Count == run.Ordinal && last.Page + last.Count == page)
+            if (moves.Count > 0 && moves[^1] is var last && last.Entry == entry && last.First + last.Count == run.Ordinal && last.Page + last.Count == page)
             {
                 CollectionsMarshal.AsSpan(moves)[^1] = last with { Count = last.Count + run.Count };
                 return;

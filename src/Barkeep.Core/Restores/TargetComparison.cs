@@ -124,7 +124,8 @@ sealed class TargetComparison(RestoreSource source, TargetLayout layout, TargetF
         var wanted = await indexes.GetAsync(source.Manifest.Packs[now.Pack], cancellationToken);
         for (var i = 0; i < now.Count; i++)
         {
-            if (before.Ordinal + i >= old.PageCount || old.HashOf(before.Ordinal + i) != wanted.HashOf(now.Ordinal + i))
+            var position = old.PositionOf(before.Ordinal + i);
+            if (position < 0 || old.HashAt(position) != wanted.HashOf(now.Ordinal + i))
             {
                 _moves.Add(new(1, now.Pack, now.Ordinal + i), index, page + i);
             }
