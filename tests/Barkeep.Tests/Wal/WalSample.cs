@@ -19,6 +19,9 @@ sealed partial class WalSample
 
     public required IReadOnlyList<(SegmentName Name, byte[] Bytes)> Segments { get; init; }
 
+    /// <summary>What pg_waldump prints, a record a line.</summary>
+    public required IReadOnlyList<string> Lines { get; init; }
+
     /// <summary>As pg_waldump lists them.</summary>
     public required IReadOnlyList<ListedRecord> Listed { get; init; }
 
@@ -113,7 +116,8 @@ sealed partial class WalSample
         await cluster.StartAsync();
     }
 
-    static async Task<WalSample> CollectAsync(TestCluster cluster, SegmentSize size, string place)
+    /// <summary>All WAL of a stopped cluster.</summary>
+    public static async Task<WalSample> CollectAsync(TestCluster cluster, SegmentSize size, string place)
     {
         var directory = Path.Combine(cluster.DataDirectory, "pg_wal");
         var segments = Directory.EnumerateFiles(directory)
@@ -127,6 +131,7 @@ sealed partial class WalSample
             SegmentSize = size,
             SystemIdentifier = ControlFile.Parse(await File.ReadAllBytesAsync(Path.Combine(cluster.DataDirectory, "global", "pg_control"))).SystemIdentifier,
             Segments = segments,
+            Lines = dump.OutputLines,
             Listed = [.. dump.OutputLines.Select(line => WaldumpLine().Match(line)).Select(ListedRecord.Of)],
             EndMessage = dump.Error,
             TablespacePath = place,
