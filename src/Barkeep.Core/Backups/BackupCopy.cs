@@ -7,8 +7,12 @@ using Barkeep.Wal;
 namespace Barkeep.Backups;
 
 /// <summary>One backup from pg_backup_start to its manifest; what surrounds that is <see cref="BackupJob"/>'s.</summary>
-sealed class BackupCopy(ServerConfig server, ServerFacts facts, BackupId id, BackupOptions options, TimeProvider time, IProgress<BackupProgress>? progress)
+sealed class BackupCopy(
+    ServerConfig server, ServerFacts facts, Lineage lineage, BackupId id, BackupOptions options, ChangeSearch search, Func<FrameCodec> newCodec, TimeProvider time, IProgress<BackupProgress>? progress)
 {
+    /// <summary>A connection for less than that costs more than it brings.</summary>
+    const long WorthAReader = 8 << 20;
+
     readonly List<string> _warnings = [];
 
     public IReadOnlyList<string> Warnings => _warnings;
@@ -32,16 +36,25 @@ sealed class BackupCopy(ServerConfig server, ServerFacts facts, BackupId id, Bac
 
     async Task<Manifest> CopyAsync(BackupSession session, PackSeries packs, DateTimeOffset beginTime, CancellationToken cancellationToken)
     {
-        // What is there to back up.
+        // What is there to back up, and what of it has changed?
         progress?.Report(new() { Step = BackupStep.Listing, Id = id, BeginLsn = session.Begin });
-        var files = await session.UseAsync(s => FileList.ReadAsync(s, facts, cancellationToken), cancellationToken);
+        var timeline = await session.ReadTimelineAsync(cancellationToken);
+        var searching = Task.Run(() => FindChangesAsync(timeline, session.Begin, cancellationToken), cancellationToken);
+        var listing = session.UseAsync(s => FileList.ReadAsync(s, facts, cancellationToken), cancellationToken);
+        await Task.WhenAll(searching, listing);
+        var (earlier, changes, whyEverything) = await searching;
+        var files = await listing;
         _warnings.AddRange(files.LeftOut.Select(static path => $"left out, since PostgreSQL has no such name: {path}"));
+        earlier?.Match(files.Files);
+        var selection = new PageSelection(earlier, changes);
+        files.Files.ForEach(selection.Select);
 
         // Read and store it.
-        var packing = new Packing(packs);
+        var packing = new Packing(packs, earlier?.Manifest.Packs ?? [], newCodec);
         var recheck = facts.DataChecksums ? new PageRecheck(session, session.Begin) : null;
-        var counter = new CopyCounter(id, session.Begin, files, time, progress);
-        await ReadFilesAsync(files, packing, recheck, counter, cancellationToken);
+        var plan = Plan(files);
+        var counter = new CopyCounter(About(session, files, plan, selection.Since, whyEverything), time, progress);
+        await ReadFilesAsync(plan, () => new(packing, recheck, earlier), counter, cancellationToken);
         var control = await ReadControlFileAsync(session, packing, cancellationToken);
         var copyTime = counter.Elapsed;
         counter.Report();
@@ -51,57 +64,108 @@ sealed class BackupCopy(ServerConfig server, ServerFacts facts, BackupId id, Bac
         var (external, unread) = await session.UseAsync(s => ConfigurationFiles.ReadAsync(s, facts, cancellationToken), cancellationToken);
         var damaged = await DamagedAsync(session, recheck, cancellationToken);
         var (end, labelFile) = await session.StopAsync(cancellationToken);
-        var label = ParseLabel(labelFile, session.Begin);
-        await packs.FinishAsync(cancellationToken);
-        Warn(recheck?.DamagedCount ?? 0, unread);
+        var label = ParseLabel(labelFile, session.Begin, timeline);
 
+        // What restores would be slowed by is stored anew.
         var entries = Entries(files, control, labelFile, external);
+        var consolidation = new Consolidation(lineage.Packs, packing, options.Jobs);
+        await consolidation.RunAsync(entries, Page.CountFor(counter.BytesRead), cancellationToken);
+        await packs.FinishAsync(cancellationToken);
+        _warnings.AddRange(consolidation.Remarks);
+        Warn(recheck?.DamagedCount ?? 0, unread);
+        _warnings.AddRange(earlier?.Remarks ?? []);
+
+        var info = Describe(label, end, files.Tablespaces, counter.BytesRead) with
+        {
+            Parent = selection.Since?.ToString(),
+            WhyEverything = whyEverything,
+            BeginTime = beginTime,
+            CopySeconds = copyTime.TotalSeconds,
+            StoredBytes = packs.StoredLength,
+            DamagedPages = damaged,
+            DamagedPageCount = recheck?.DamagedCount ?? 0,
+            UnreadConfigFiles = unread,
+        };
+        return ToManifest(info, entries, packing.Names);
+    }
+
+    BackupInfo Describe(BackupLabel label, Lsn end, IReadOnlyList<BackupTablespace> tablespaces, long bytesRead)
+    {
+        var now = time.GetLocalNow();
         return new()
         {
-            Info = new()
-            {
-                BackupId = id.ToString(),
-                Name = options.Name,
-                Server = server.Name.ToString(),
-                SystemId = facts.SystemId.ToString(System.Globalization.CultureInfo.InvariantCulture),
-                ServerVersion = facts.VersionNumber,
-                DataDirectory = facts.DataDirectory,
-                SegmentSize = facts.SegmentSize.Bytes,
-                RelationSegmentBlocks = facts.RelationSegmentBlocks,
-                Timeline = label.Timeline.Value,
-                BeginLsnText = label.Start.ToString(),
-                EndLsnText = end.ToString(),
-                BeginTime = beginTime,
-                EndTime = time.GetLocalNow(),
-                CopySeconds = copyTime.TotalSeconds,
-                Jobs = options.Jobs,
-                DataChecksums = facts.DataChecksums,
-                GroupAccess = facts.GroupAccess,
-                ClusterSize = entries.Sum(static e => e.Length),
-                ReadBytes = counter.BytesRead,
-                StoredBytes = packs.StoredLength,
-                FileCount = entries.Count(static e => e.Kind == ManifestEntryKind.File),
-                Tablespaces = files.Tablespaces,
-                DamagedPages = damaged,
-                DamagedPageCount = recheck?.DamagedCount ?? 0,
-                Settings = facts.Settings,
-                UnreadConfigFiles = unread,
-                Program = BackupJob.Program,
-            },
-            Packs = packing.Names,
+            BackupId = id.ToString(),
+            Name = options.Name,
+            Server = server.Name.ToString(),
+            SystemId = facts.SystemId.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            ServerVersion = facts.VersionNumber,
+            DataDirectory = facts.DataDirectory,
+            SegmentSize = facts.SegmentSize.Bytes,
+            RelationSegmentBlocks = facts.RelationSegmentBlocks,
+            Timeline = label.Timeline.Value,
+            BeginLsnText = label.Start.ToString(),
+            EndLsnText = end.ToString(),
+            BeginTime = now,
+            EndTime = now,
+            CopySeconds = 0,
+            Jobs = options.Jobs,
+            DataChecksums = facts.DataChecksums,
+            GroupAccess = facts.GroupAccess,
+            ClusterSize = 0,
+            ReadBytes = bytesRead,
+            StoredBytes = 0,
+            FileCount = 0,
+            Tablespaces = tablespaces,
+            Settings = facts.Settings,
+            Program = BackupJob.Program,
+        };
+    }
+
+    static Manifest ToManifest(BackupInfo info, List<ManifestEntry> all, IReadOnlyList<string> packs)
+    {
+        var (entries, names) = PackNumbers.Tidy(all, packs);
+        return new()
+        {
+            Info = info with { ClusterSize = entries.Sum(static e => e.Length), FileCount = entries.Count(static e => e.Kind == ManifestEntryKind.File) },
+            Packs = names,
             Entries = entries,
         };
     }
 
-    async Task ReadFilesAsync(FileList files, Packing packing, PageRecheck? recheck, CopyCounter counter, CancellationToken cancellationToken)
+    async Task<(EarlierBackup? Earlier, BlockChanges? Changes, string? WhyEverything)> FindChangesAsync(TimelineId timeline, Lsn begin, CancellationToken cancellationToken)
+    {
+        var earlier = await EarlierBackup.FindAsync(lineage, _warnings, cancellationToken);
+        void Waiting() => progress?.Report(new() { Step = BackupStep.WaitingForChanges, Id = id, BeginLsn = begin });
+        var (changes, reason) = await search.FindAsync(earlier, facts, timeline, begin, options, Waiting, cancellationToken);
+        return (earlier, changes, reason);
+    }
+
+    BackupProgress About(BackupSession session, FileList files, ReadPlan plan, BackupId? since, string? whyEverything) => new()
+    {
+        Step = BackupStep.Copying,
+        Id = id,
+        BeginLsn = session.Begin,
+        BytesTotal = plan.Length,
+        ClusterLength = files.Length,
+        FilesTotal = files.Files.Count,
+        Since = since,
+        WhyEverything = whyEverything,
+    };
+
+    ReadPlan Plan(FileList files)
     {
         var rate = options.BandwidthLimit * 1024L;
-        var limit = new BandwidthLimit(rate, time);
         // A slow reader must not hold a statement, and with it vacuum, for more than some seconds.
-        var plan = new ReadPlan(files.Files, limit.IsLimited ? Math.Clamp(rate * 5, FileReader.RowLength, ReadPlan.DefaultPortion) : ReadPlan.DefaultPortion);
+        // What every backup reads whole comes first, so that its pages' hashes are together in few packs.
+        return new([.. files.Files.Where(PageSelection.IsReadAlways), .. files.Files.Where(static f => !PageSelection.IsReadAlways(f))], options.Jobs, rate > 0 ? Math.Max(rate * 5, FileReader.RowLength) : long.MaxValue);
+    }
+
+    async Task ReadFilesAsync(ReadPlan plan, Func<FrameBuilder> newBuilder, CopyCounter counter, CancellationToken cancellationToken)
+    {
+        var limit = new BandwidthLimit(options.BandwidthLimit * 1024L, time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var readers = Enumerable.Range(0, options.Jobs)
-            .Select(_ => Task.Run(() => new FileReader(server, plan, packing, recheck, limit, counter).RunAsync(stop.Token), CancellationToken.None)).ToList();
+        var count = (int)Math.Clamp((plan.Length + WorthAReader - 1) / WorthAReader, 1, options.Jobs);
+        var readers = Enumerable.Range(0, count).Select(_ => Task.Run(() => ReadAsync(stop.Token), CancellationToken.None)).ToList();
         try
         {
             await foreach (var ended in Task.WhenEach(readers))
@@ -115,6 +179,13 @@ sealed class BackupCopy(ServerConfig server, ServerFacts facts, BackupId id, Bac
             // cannot write any more either.
             await Task.WhenAny(Task.WhenAll([stop.CancelAsync(), .. readers]), Task.Delay(SqlSession.PartingLimit, CancellationToken.None));
             throw;
+        }
+
+        async Task ReadAsync(CancellationToken token)
+        {
+            await using var session = await SqlSession.OpenAsync(server, "backup reader", token);
+            using var frames = newBuilder();
+            await new FileReader(server, plan, frames, limit, counter).RunAsync(session, token);
         }
     }
 
@@ -142,7 +213,7 @@ sealed class BackupCopy(ServerConfig server, ServerFacts facts, BackupId id, Bac
                 continue;
             }
             var file = new BackupFile("global/pg_control", content.Length, modifiedAt);
-            using var frames = new FrameBuilder(packing, null);
+            using var frames = new FrameBuilder(packing, null, null);
             content.CopyTo(frames.Space);
             await frames.AcceptAsync(file, 0, content.Length, cancellationToken);
             await frames.FlushAsync(cancellationToken);
@@ -155,12 +226,14 @@ sealed class BackupCopy(ServerConfig server, ServerFacts facts, BackupId id, Bac
             ? await session.UseAsync(s => RelationNames.AddAsync(s, facts, recheck.Damaged, cancellationToken), cancellationToken)
             : [];
 
-    static BackupLabel ParseLabel(byte[] content, Lsn begin)
+    static BackupLabel ParseLabel(byte[] content, Lsn begin, TimelineId timeline)
     {
         try
         {
             var label = BackupLabel.Parse(content);
-            return label.Start == begin ? label : throw new FormatException($"it begins at {label.Start}, the backup at {begin}");
+            return label.Start == begin && label.Timeline == timeline
+                ? label
+                : throw new FormatException($"it begins at {label.Start} on timeline {label.Timeline}, the backup at {begin} on timeline {timeline}");
         }
         catch (FormatException e)
         {

@@ -12,6 +12,9 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
     /// <summary>What backups say took them.</summary>
     internal static string Program { get; } = $"barkeep {typeof(BackupJob).Assembly.GetName().Version?.ToString(3)}";
 
+    /// <summary>Makes the codecs that pages are stored with.</summary>
+    public Func<FrameCodec> Codec { get; init; } = static () => new();
+
     /// <summary>
     /// Takes a backup. When it returns, the backup exists durably, and is DONE if the WAL that it needs is there too.
     /// When it throws, or is cancelled, before that, the backup is FAILED with the reason, its packs are removed, and nothing is
@@ -42,8 +45,10 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
         // Take the backup.
         var id = await ClaimAsync(lineage, cancellationToken);
         logger.LogInformation("Backup {Id} of server {Server} begins", id, server.Name);
-        var copy = new BackupCopy(server, facts, id, options, time, progress);
+        var copy = new BackupCopy(server, facts, lineage, id, options, new(server, locations, lineage, time), Codec, time, progress);
         var info = await TakeAsync(lineage, id, copy, cancellationToken);
+        logger.LogInformation("Backup {Id}: {Read} of {Size} bytes read, {Stored} stored; {How}", id, info.ReadBytes, info.ClusterSize, info.StoredBytes,
+            info.Parent is { } parent ? $"incremental since {parent}" : $"everything was read: {info.WhyEverything}");
 
         // It exists; wait for the WAL that makes it usable.
         return await WaitForWalAsync(lineage, id, info, options, copy.Warnings, progress, cancellationToken);

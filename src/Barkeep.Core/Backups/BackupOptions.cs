@@ -12,6 +12,9 @@ public sealed record BackupOptions
     /// <summary>A checkpoint at once instead of one spread over checkpoint_completion_target.</summary>
     public bool FastCheckpoint { get; init; } = true;
 
+    /// <summary>Read everything, whatever is known to have changed.</summary>
+    public bool Full { get; init; }
+
     /// <summary>A name for people.</summary>
     public string? Name { get; init; }
 

@@ -19,8 +19,17 @@ public sealed record BackupProgress
 
     public long BytesDone { get; init; }
 
-    /// <summary>Bytes of all files as listed; 0 before that.</summary>
+    /// <summary>Bytes that are to be read; 0 before that is known.</summary>
     public long BytesTotal { get; init; }
+
+    /// <summary>Bytes of all files as listed; 0 before that.</summary>
+    public long ClusterLength { get; init; }
+
+    /// <summary>The backup since which what has changed is read; null when everything is, and before that is known.</summary>
+    public BackupId? Since { get; init; }
+
+    /// <summary>Why everything is read, in a line; null when it is not, and before that is known.</summary>
+    public string? WhyEverything { get; init; }
 
     public int FilesTotal { get; init; }
 

@@ -58,6 +58,10 @@ sealed class BackupSession : IAsyncDisposable
         }
     }
 
+    /// <summary>The timeline that the backup begins on: that of the checkpoint it began with.</summary>
+    public Task<TimelineId> ReadTimelineAsync(CancellationToken cancellationToken) => UseAsync(
+        async s => new TimelineId((uint)await s.ScalarAsync<int>("reading the timeline", "SELECT timeline_id FROM pg_control_checkpoint()", cancellationToken)), cancellationToken);
+
     /// <summary>Uses the session for something else meanwhile.</summary>
     public async Task<T> UseAsync<T>(Func<SqlSession, Task<T>> use, CancellationToken cancellationToken)
     {

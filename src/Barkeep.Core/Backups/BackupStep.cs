@@ -11,6 +11,9 @@ public enum BackupStep
 
     Listing,
 
+    /// <summary>The WAL that tells what has changed has not all been received yet.</summary>
+    WaitingForChanges,
+
     Copying,
 
     /// <summary>Ending the backup on the server, writing the manifest.</summary>

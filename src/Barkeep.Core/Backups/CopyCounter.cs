@@ -1,10 +1,8 @@
-using Barkeep.Repo;
-using Barkeep.Wal;
-
 namespace Barkeep.Backups;
 
 /// <summary>Counts what readers have read and tells the user now and then. Safe for several threads.</summary>
-sealed class CopyCounter(BackupId id, Lsn begin, FileList files, TimeProvider time, IProgress<BackupProgress>? progress)
+/// <param name="about">What every report says.</param>
+sealed class CopyCounter(BackupProgress about, TimeProvider time, IProgress<BackupProgress>? progress)
 {
     static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
 
@@ -35,14 +33,9 @@ sealed class CopyCounter(BackupId id, Lsn begin, FileList files, TimeProvider ti
     public void Report()
     {
         var seconds = Elapsed.TotalSeconds;
-        progress?.Report(new()
+        progress?.Report(about with
         {
-            Step = BackupStep.Copying,
-            Id = id,
-            BeginLsn = begin,
             BytesDone = Interlocked.Read(ref _covered),
-            BytesTotal = files.Length,
-            FilesTotal = files.Files.Count,
             BytesPerSecond = seconds > 0 ? BytesRead / seconds : 0,
         });
     }

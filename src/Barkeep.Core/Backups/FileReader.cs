@@ -7,37 +7,39 @@ using Barkeep.Postgres;
 namespace Barkeep.Backups;
 
 /// <summary>One connection that reads portions of the plan until there are none left.</summary>
-sealed class FileReader(ServerConfig server, ReadPlan plan, Packing packing, PageRecheck? recheck, BandwidthLimit limit, CopyCounter counter)
+sealed class FileReader(ServerConfig server, ReadPlan plan, FrameBuilder frames, BandwidthLimit limit, CopyCounter counter)
 {
     /// <summary>Bytes of a file in one row: the size at which the server and the connection are fastest. A multiple of the page size.</summary>
     public const int RowLength = 128 << 10;
 
     readonly List<ReadPiece> _pieces = [];
 
-    public async Task RunAsync(CancellationToken cancellationToken)
+    /// <param name="session">Is busy until this returns.</param>
+    public async Task RunAsync(SqlSession session, CancellationToken cancellationToken)
     {
-        await using var session = await SqlSession.OpenAsync(server, "backup reader", cancellationToken);
-        using var frames = new FrameBuilder(packing, recheck);
         while (plan.TryNext(_pieces))
         {
             await using var rows = await session.CopyAsync("reading files", Query(), cancellationToken);
-            while (await rows.ReadRowAsync(cancellationToken))
+            // The pieces come in the order in which they were asked for, each in rows of its own.
+            for (var i = 0; i < _pieces.Count; i++)
             {
-                await ReadRowAsync(rows, frames, cancellationToken);
+                for (var offset = _pieces[i].Offset; offset < _pieces[i].End; offset += RowLength)
+                {
+                    await ReadRowAsync(rows, _pieces[i], offset, cancellationToken);
+                }
             }
+            Expect(!await rows.ReadRowAsync(cancellationToken));
         }
         await frames.FlushAsync(cancellationToken);
     }
 
-    async ValueTask ReadRowAsync(CopyRows rows, FrameBuilder frames, CancellationToken cancellationToken)
+    async ValueTask ReadRowAsync(CopyRows rows, ReadPiece piece, long offset, CancellationToken cancellationToken)
     {
-        var number = await rows.ReadInt64Async(cancellationToken) ?? -1;
-        var offset = await rows.ReadInt64Async(cancellationToken) ?? -1;
+        Expect(await rows.ReadRowAsync(cancellationToken));
+        Expect(await rows.ReadInt64Async(cancellationToken) == offset);
         var length = await rows.ReadLengthAsync(cancellationToken);
-        if (number < 0 || number >= _pieces.Count || _pieces[(int)number] is var piece && (offset < piece.Offset || offset >= piece.End || offset % RowLength != 0 || length > Math.Min(RowLength, piece.End - offset)))
-        {
-            throw new BarkeepException(ErrorKind.ServerError, $"{server.Host}: the server sent other bytes of a file than were asked for");
-        }
+        var asked = Math.Min(RowLength, piece.End - offset);
+        Expect(length <= asked);
         switch (length)
         {
             case < 0:
@@ -49,22 +51,38 @@ sealed class FileReader(ServerConfig server, ReadPlan plan, Packing packing, Pag
                 await limit.TakeAsync(length, cancellationToken);
                 break;
         }
-        counter.Add(Math.Max(length, 0), Math.Min(RowLength, piece.End - offset));
+        counter.Add(Math.Max(length, 0), asked);
+    }
+
+    void Expect(bool condition)
+    {
+        if (!condition)
+        {
+            throw new BarkeepException(ErrorKind.ServerError, $"{server.Host}: the server sent other bytes of a file than were asked for");
+        }
     }
 
     // One row for each stretch of RowLength bytes; null for a file that is gone, fewer bytes where it has become shorter.
     string Query()
     {
-        var values = new StringBuilder(64 * _pieces.Count);
-        for (var i = 0; i < _pieces.Count; i++)
+        var values = new StringBuilder(24 * _pieces.Count);
+        var ends = new StringBuilder(12 * _pieces.Count);
+        for (var i = 0; i < _pieces.Count;)
         {
-            var (file, offset, end) = _pieces[i];
-            var separator = i == 0 ? "" : ",";
-            values.Append(CultureInfo.InvariantCulture, $"{separator}({i}::int8,{SqlSession.Quote(file.Path)},{offset}::int8,{end}::int8)");
+            var file = _pieces[i].File;
+            var separator = i == 0 ? "(" : ",(";
+            values.Append(CultureInfo.InvariantCulture, $"{separator}{SqlSession.Quote(file.Path)},'{{{_pieces[i].Offset}");
+            ends.Clear().Append(CultureInfo.InvariantCulture, $"{_pieces[i].End}");
+            for (i++; i < _pieces.Count && _pieces[i].File == file; i++)
+            {
+                values.Append(CultureInfo.InvariantCulture, $",{_pieces[i].Offset}");
+                ends.Append(CultureInfo.InvariantCulture, $",{_pieces[i].End}");
+            }
+            values.Append("}'::int8[],'{").Append(ends).Append("}'::int8[])");
         }
         return $"""
-            SELECT n, at, pg_read_binary_file(path, at, least({RowLength}, until - at), true)
-            FROM (VALUES {values}) AS piece(n, path, begin, until), LATERAL generate_series(begin, until - 1, {RowLength}) AS at
+            SELECT at, pg_read_binary_file(path, at, least({RowLength}, until - at), true)
+            FROM (VALUES {values}) AS file(path, begins, ends), LATERAL unnest(begins, ends) AS piece(begin, until), LATERAL generate_series(begin, until - 1, {RowLength}) AS at
             """;
     }
 }

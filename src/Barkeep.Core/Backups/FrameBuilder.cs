@@ -4,15 +4,17 @@ using Barkeep.Repo;
 namespace Barkeep.Backups;
 
 /// <summary>
-/// Gathers pages of one file after another into frames, checks and hashes each page, and stores full frames. One a
-/// reader; its buffers are used again and again.
+/// Gathers pages of one file after another into frames, checks and hashes each page, and stores full frames. A page that the
+/// earlier backup has in the same place is not stored but referred to. One a reader; its buffers are used again and again.
 /// </summary>
 /// <param name="recheck">Null when the cluster has no checksums.</param>
-sealed class FrameBuilder(Packing packing, PageRecheck? recheck) : IDisposable
+/// <param name="earlier">Null when there is no earlier backup.</param>
+sealed class FrameBuilder(Packing packing, PageRecheck? recheck, EarlierBackup? earlier) : IDisposable
 {
     const int Capacity = Page.PerFrame + (FileReader.RowLength / Page.Size);
 
-    readonly FrameCodec _codec = new();
+    readonly FrameEncoder _encoder = packing.NewEncoder();
+    readonly EarlierPages? _earlier = earlier is null ? null : new(earlier);
     readonly byte[] _pages = GC.AllocateUninitializedArray<byte>(Capacity * Page.Size, pinned: true);
     readonly UInt128[] _hashes = new UInt128[Capacity];
     readonly List<Stretch> _stretches = [];
@@ -35,9 +37,14 @@ sealed class FrameBuilder(Packing packing, PageRecheck? recheck) : IDisposable
         var pages = (int)Page.CountFor(length);
         _pages.AsSpan(from + length, (pages * Page.Size) - length).Clear();
         var whole = length / Page.Size;
+        var first = (int)(offset / Page.Size);
+        if (_earlier is not null && file.IsReadWhole)
+        {
+            await _earlier.SeekAsync(file, first, pages, cancellationToken);
+        }
         for (var i = 0; i < pages; i++)
         {
-            Take(file, (int)(offset / Page.Size) + i, from + (i * Page.Size), isWhole: i < whole);
+            Take(file, first + i, from + (i * Page.Size), isWhole: i < whole);
         }
         if (_count >= Page.PerFrame)
         {
@@ -54,7 +61,7 @@ sealed class FrameBuilder(Packing packing, PageRecheck? recheck) : IDisposable
         }
     }
 
-    public void Dispose() => _codec.Dispose();
+    public void Dispose() => _encoder.Dispose();
 
     void Take(BackupFile file, int number, int at, bool isWhole)
     {
@@ -64,17 +71,23 @@ sealed class FrameBuilder(Packing packing, PageRecheck? recheck) : IDisposable
             file.Place(number, PageRun.Zeros(1));
             return;
         }
+        var isSuspect = recheck is not null && isWhole && file.FirstBlock >= 0 && !new DataPage(page).IsIntact((uint)(file.FirstBlock + number));
+        var hash = FrameCodec.HashOf(page);
+        if (!isSuspect && _earlier is not null && file.IsReadWhole && _earlier.TryGet(number, hash, out var place))
+        {
+            file.Place(number, place);
+            return;
+        }
         var slot = _count++;
         if (at != slot * Page.Size)
         {
             page.CopyTo(_pages.AsSpan(slot * Page.Size));
-            page = _pages.AsSpan(slot * Page.Size, Page.Size);
         }
-        if (recheck is not null && isWhole && file.FirstBlock >= 0 && !new DataPage(page).IsIntact((uint)(file.FirstBlock + number)))
+        if (isSuspect)
         {
             _suspects.Add(new(file, number, slot));
         }
-        _hashes[slot] = FrameCodec.HashOf(page);
+        _hashes[slot] = hash;
         if (_stretches.Count > 0 && _stretches[^1] is var last && last.File == file && last.FirstPage + last.Count == number)
         {
             _stretches[^1] = last with { Count = last.Count + 1 };
@@ -96,7 +109,7 @@ sealed class FrameBuilder(Packing packing, PageRecheck? recheck) : IDisposable
             }
             _suspects.Clear();
         }
-        var stored = _codec.Encode(_pages.AsMemory(0, count * Page.Size), out var encoding);
+        var stored = _encoder.Encode(_pages.AsMemory(0, count * Page.Size), _hashes.AsSpan(0, count), out var encoding);
         var (pack, ordinal) = await packing.AppendAsync(stored, encoding, _hashes.AsMemory(0, count), cancellationToken);
         Place(count, pack, ordinal);
         _pages.AsSpan(count * Page.Size, (_count - count) * Page.Size).CopyTo(_pages);

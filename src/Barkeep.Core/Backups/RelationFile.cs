@@ -1,4 +1,5 @@
 using System.Globalization;
+using Barkeep.Wal;
 
 namespace Barkeep.Backups;
 
@@ -19,6 +20,23 @@ readonly record struct RelationFile(string Directory, uint Number, string Fork, 
 
     /// <summary>What all forks and segments of one relation share.</summary>
     public string Key => $"{Directory}/{Number}";
+
+    /// <summary>As WAL records name the fork; null for free space maps, which they never name.</summary>
+    public RelationFork? ToFork()
+    {
+        const uint DefaultTablespace = 1663;
+        const uint GlobalTablespace = 1664;
+        ForkNumber? fork = Fork switch { Main => ForkNumber.Main, "vm" => ForkNumber.VisibilityMap, Init => ForkNumber.Init, _ => null };
+        var parts = Directory.Split('/');
+        return fork is not { } number
+            ? null
+            : parts.Length switch
+            {
+                1 => new(GlobalTablespace, 0, Number, number),
+                2 => new(DefaultTablespace, ParseNumber(parts[1]), Number, number),
+                _ => new(ParseNumber(parts[1]), ParseNumber(parts[^1]), Number, number),
+            };
+    }
 
     /// <returns>False for a file that belongs to no relation, or to a temporary one.</returns>
     public static bool TryParse(string path, out RelationFile file)
@@ -85,6 +103,8 @@ readonly record struct RelationFile(string Directory, uint Number, string Fork, 
         return parent is "base"
             || (parent.StartsWith("pg_tblspc/", StringComparison.Ordinal) && parent[(parent.LastIndexOf('/') + 1)..].StartsWith("PG_", StringComparison.Ordinal));
     }
+
+    static uint ParseNumber(string text) => uint.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);
 
     static bool TryNumber(ReadOnlySpan<char> text, out uint number) =>
         uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);

@@ -69,6 +69,9 @@ public sealed record BackupInfo
     /// <summary>The backup whose pages this one shares, if it read only what has changed since; for people, not for restores.</summary>
     public string? Parent { get; init; }
 
+    /// <summary>Why everything was read, in a line for people; null for an incremental backup, and for one that an older version took.</summary>
+    public string? WhyEverything { get; init; }
+
     public required IReadOnlyList<BackupTablespace> Tablespaces { get; init; }
 
     /// <summary>Pages whose checksum does not match, at most 1,000 of them.</summary>

@@ -9,7 +9,7 @@ namespace Barkeep.Repo;
 /// Compresses and restores frames. One a thread: it holds the zstd contexts and the buffer for stored bytes, so that
 /// steady work allocates nothing.
 /// </summary>
-public sealed class FrameCodec(int level = FrameCodec.DefaultLevel) : IDisposable
+public class FrameCodec(int level = FrameCodec.DefaultLevel) : IDisposable
 {
     /// <summary>Bytes in a full frame before compression.</summary>
     public const int MaxRawLength = 1 << 20;
@@ -23,7 +23,7 @@ public sealed class FrameCodec(int level = FrameCodec.DefaultLevel) : IDisposabl
 
     /// <summary>The stored form of a frame: never longer than the raw one, since what does not shrink is stored as is. Valid until the next call.</summary>
     /// <param name="raw">1 to <see cref="MaxRawLength"/> bytes; must stay as it is while the result is in use.</param>
-    public ReadOnlyMemory<byte> Encode(ReadOnlyMemory<byte> raw, out FrameEncoding encoding)
+    public virtual ReadOnlyMemory<byte> Encode(ReadOnlyMemory<byte> raw, out FrameEncoding encoding)
     {
         var length = _compressor.Wrap(raw.Span, _stored);
         if (length >= raw.Length)
@@ -66,6 +66,7 @@ public sealed class FrameCodec(int level = FrameCodec.DefaultLevel) : IDisposabl
 
     public void Dispose()
     {
+        GC.SuppressFinalize(this);
         _compressor.Dispose();
         _decompressor.Dispose();
     }

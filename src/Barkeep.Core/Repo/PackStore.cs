@@ -50,6 +50,22 @@ public sealed class PackStore
         }
     }
 
+    /// <summary>How many pages a pack claims to hold, without reading its index.</summary>
+    /// <param name="name">As a manifest names it.</param>
+    /// <exception cref="BarkeepException">ObjectMissing, Damaged, NewerRepository.</exception>
+    public async ValueTask<int> CountPagesAsync(string name, CancellationToken cancellationToken)
+    {
+        var owner = name[..Math.Max(0, name.IndexOf('/'))];
+        var known = _generations.TryGetValue(owner, out var cached) ? cached : await ReadGenerationsAsync(owner, cancellationToken);
+        if (await TryCountPagesAsync(new(name, known.GetValueOrDefault(name)), cancellationToken) is { } pages)
+        {
+            return pages;
+        }
+        // Collection has just replaced it.
+        using var reader = await OpenAsync(name, cancellationToken);
+        return reader.Index.PageCount;
+    }
+
     /// <summary>All generations of all packs, with their stored bytes, in the order of their names.</summary>
     public async Task<IReadOnlyList<StoredPack>> ListAsync(CancellationToken cancellationToken)
     {

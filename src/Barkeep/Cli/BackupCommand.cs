@@ -11,20 +11,23 @@ sealed class BackupCommand : SessionCommand
     readonly Argument<string[]> _servers = CommonArguments.Servers();
     readonly Option<int?> _jobs = NumberOption.Between(1, 64, "connections that read at the same time", "--jobs", "-j");
     readonly Option<int?> _bandwidth = NumberOption.Between(0, int.MaxValue, "kilobytes a second; 0 is no limit", "--bwlimit");
+    readonly Option<bool> _full = new("--full") { Description = "read everything, not only what has changed since the last backup" };
+    readonly Option<string> _incremental = new("--incremental") { Description = "as without it: what has changed since the last backup is read", Hidden = true };
+    readonly Option<string> _reuse = new("--reuse-backup") { Description = "as without it: what is stored is stored once", Hidden = true };
     readonly Option<string> _name = new("--name") { Description = "a name for people" };
     readonly Option<bool> _immediate = new("--immediate-checkpoint") { Description = "a checkpoint at once; the default" };
     readonly Option<bool> _spread = new("--no-immediate-checkpoint") { Description = "wait for a checkpoint that spares the server" };
     readonly Option<bool> _wait = new("--wait", "-w") { Description = "fail unless the WAL that the backup needs arrives" };
     readonly Option<int?> _waitTimeout = NumberOption.Between(0, int.MaxValue, "seconds to wait for that WAL", "--wait-timeout");
     readonly IgnoredOptions _ignored = new(
-        "--incremental", "--reuse-backup", "--retry-times", "--retry-sleep", "--no-retry!", "--jobs-start-batch-period", "--jobs-start-batch-size",
+        "--retry-times", "--retry-sleep", "--no-retry!", "--jobs-start-batch-period", "--jobs-start-batch-size",
         "--keepalive-interval", "--manifest!", "--no-manifest!", "--check-timeout", "--cloud-staging-directory", "--cloud-staging-max-size");
 
     public BackupCommand()
         : base("backup", "Take a backup of servers.")
     {
         Add(_servers);
-        foreach (var option in (Option[])[_jobs, _bandwidth, _name, _immediate, _spread, _wait, _waitTimeout])
+        foreach (var option in (Option[])[_full, _incremental, _reuse, _jobs, _bandwidth, _name, _immediate, _spread, _wait, _waitTimeout])
         {
             Add(option);
         }
@@ -43,6 +46,7 @@ sealed class BackupCommand : SessionCommand
                 Jobs = parse.GetValue(_jobs) ?? config.Jobs,
                 BandwidthLimit = parse.GetValue(_bandwidth) ?? config.BandwidthLimit,
                 FastCheckpoint = !parse.GetValue(_spread),
+                Full = parse.GetValue(_full),
                 Name = parse.GetValue(_name),
                 WaitWithoutReceiver = wait,
             };

@@ -107,6 +107,7 @@ sealed class BackupBench(ServerConfig server, Locations locations) : IDisposable
         using var codec = new FrameCodec();
         byte[] stored = new byte[FrameCodec.MaxRawLength], raw = new byte[FrameCodec.MaxRawLength];
         var packs = new List<PackReader>();
+        var frames = new Dictionary<(int Pack, int Number), byte[]>();
         foreach (var name in manifest.Packs)
         {
             packs.Add(await lineage.Packs.OpenAsync(name, default));
@@ -133,8 +134,16 @@ sealed class BackupBench(ServerConfig server, Locations locations) : IDisposable
                     var index = packs[run.Pack].Index;
                     var position = index.PositionOf(run.Ordinal + i);
                     var number = index.FrameAt(position);
-                    var pages = await packs[run.Pack].ReadFrameAsync(number, codec, stored, raw, default);
-                    var page = pages.Slice((position - index.Frames[number].FirstPosition) * Page.Size, Page.Size);
+                    if (!frames.TryGetValue((run.Pack, number), out var pages))
+                    {
+                        if (frames.Count == 100)
+                        {
+                            frames.Clear();
+                        }
+                        pages = (await packs[run.Pack].ReadFrameAsync(number, codec, stored, raw, default)).ToArray();
+                        frames.Add((run.Pack, number), pages);
+                    }
+                    var page = pages.AsMemory((position - index.Frames[number].FirstPosition) * Page.Size, Page.Size);
                     Assert.Equal(index.HashOf(run.Ordinal + i), FrameCodec.HashOf(page.Span));
                     await file.WriteAsync(page);
                 }

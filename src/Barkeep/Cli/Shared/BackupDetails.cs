@@ -82,6 +82,7 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
             ("Retention Policy", "not enforced"),
             ("Previous Backup", previous?.Id.ToString() ?? "- (this is the oldest base backup)"),
             ("Next Backup", next?.Id.ToString() ?? "- (this is the latest base backup)"),
+            .. _info.Parent is { } parent ? (IEnumerable<(string, string)>)[("Parent Backup", parent)] : [],
         ]);
     }
 
@@ -89,12 +90,16 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
     {
         var size = new SegmentSize(info.SegmentSize);
         yield return ("Backup Method", "postgres");
-        yield return ("Backup Type", "full");
+        yield return ("Backup Type", backup.Type);
         yield return ("Backup Size", $"{new ByteSize(info.ClusterSize)} ({backup.Size} with WALs)");
         yield return ("WAL Size", new ByteSize(backup.OwnWal.Bytes).ToString());
         yield return ("Stored Size", new ByteSize(info.StoredBytes).ToString());
         yield return ("Resources saved", Saved(info));
         yield return ("Read Size", new ByteSize(info.ReadBytes).ToString());
+        if (info.WhyEverything is { } why)
+        {
+            yield return ("Everything was read", why);
+        }
         yield return ("Number of files", info.FileCount.ToString(CultureInfo.InvariantCulture));
         yield return ("Timeline", info.Timeline.ToString(CultureInfo.InvariantCulture));
         yield return ("Begin WAL", Begin(info).ToString());
@@ -147,7 +152,7 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
         var json = new JsonObject
         {
             ["backup_id"] = backup.Id.ToString(),
-            ["backup_type"] = "full",
+            ["backup_type"] = backup.Type,
             ["server_name"] = server.ToString(),
             ["status"] = backup.Status,
             ["system_id"] = backup.Lineage.Identity.SystemId.ToString(CultureInfo.InvariantCulture),
@@ -173,19 +178,24 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
         json["base_backup_information"] = BaseJson(_info);
         json["wal_information"] = WalJson(_info);
         json["damaged_pages"] = new JsonArray([.. _info.DamagedPages.Select(static p => (JsonNode)new JsonObject { ["file"] = p.File, ["block"] = p.Block, ["relation"] = p.Relation })]);
-        json["catalog_information"] = new JsonObject
+        var catalog = new JsonObject
         {
             ["retention_policy"] = "not enforced",
             ["previous_backup"] = previous?.Id.ToString() ?? "- (this is the oldest base backup)",
             ["next_backup"] = next?.Id.ToString() ?? "- (this is the latest base backup)",
         };
+        if (_info.Parent is { } parent)
+        {
+            catalog["parent_backup_id"] = parent;
+        }
+        json["catalog_information"] = catalog;
         return json;
     }
 
     JsonObject BaseJson(BackupInfo info)
     {
         var size = new SegmentSize(info.SegmentSize);
-        return new()
+        var json = new JsonObject
         {
             ["backup_method"] = "postgres",
             ["backup_size"] = new ByteSize(info.ClusterSize).ToString(),
@@ -213,6 +223,11 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
             ["begin_lsn"] = info.BeginLsn.ToString(),
             ["end_lsn"] = info.EndLsn.ToString(),
         };
+        if (info.WhyEverything is { } why)
+        {
+            json["everything_was_read"] = why;
+        }
+        return json;
     }
 
     JsonObject WalJson(BackupInfo info)

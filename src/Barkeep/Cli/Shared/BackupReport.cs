@@ -63,8 +63,14 @@ sealed class BackupReport : IProgress<BackupProgress>, IDisposable
             case BackupStep.Listing:
                 _session.Output.Info($"Backup start at LSN: {value.BeginLsn}");
                 break;
+            case BackupStep.WaitingForChanges:
+                _session.Output.Info($"Waiting for the WAL up to {value.BeginLsn}, which says what has changed");
+                break;
             case BackupStep.Copying:
                 _session.Output.Info($"Starting backup copy for {value.Id}");
+                _session.Output.Info(value.Since is { } since
+                    ? $"Reading {new ByteSize(value.BytesTotal)} of {new ByteSize(value.ClusterLength)}: what has changed since backup {since}"
+                    : $"Reading everything, {new ByteSize(value.ClusterLength)}: {value.WhyEverything}");
                 _copyStart = _lastLine = _session.Time.GetTimestamp();
                 _bar = _session.Output.IsTerminal ? new CopyBar("Copying") : null;
                 break;
@@ -97,6 +103,9 @@ sealed class BackupReport : IProgress<BackupProgress>, IDisposable
         _bar?.Dispose();
         var info = result.Info;
         var size = new SegmentSize(info.SegmentSize);
+        _session.Output.Info(info.Parent is { } parent
+            ? $"Incremental since backup {parent}: {new ByteSize(info.ReadBytes)} read of {new ByteSize(info.ClusterSize)}"
+            : $"Full: {new ByteSize(info.ReadBytes)} read, since {info.WhyEverything}");
         _session.Output.Info($"Backup size: {new ByteSize(info.ClusterSize)}. Actual size on disk: {new ByteSize(info.StoredBytes)}");
         var last = SegmentName.Containing(new(info.Timeline), new(info.EndLsn.Value - 1), size);
         _session.Output.Info(string.Create(CultureInfo.InvariantCulture, $"Backup end at LSN: {info.EndLsn} ({last}, {size.OffsetOf(info.EndLsn):X8})"));
@@ -110,7 +119,7 @@ sealed class BackupReport : IProgress<BackupProgress>, IDisposable
         {
             _session.Output.Warning($"IMPORTANT: this backup is classified as WAITING_FOR_WALS, meaning that WAL file {result.Missing} has not arrived yet; cron completes the backup when it does");
         }
-        _session.Output.Result(_server, new JsonObject { ["backup_id"] = result.Id.ToString(), ["status"] = result.State == BackupState.Done ? "DONE" : "WAITING_FOR_WALS" });
+        _session.Output.Result(_server, new JsonObject { ["backup_id"] = result.Id.ToString(), ["backup_type"] = info.Parent is null ? "full" : "incremental", ["parent_backup_id"] = info.Parent, ["everything_was_read"] = info.WhyEverything, ["read_size_bytes"] = info.ReadBytes, ["status"] = result.State == BackupState.Done ? "DONE" : "WAITING_FOR_WALS" });
     }
 
     /// <summary>A stretch of time as people say it.</summary>

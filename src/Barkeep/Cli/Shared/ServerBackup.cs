@@ -51,6 +51,9 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
     /// <summary>What a restore of it writes: the cluster and the WAL that it needs.</summary>
     public ByteSize Size => new((Info?.ClusterSize ?? 0) + OwnWal.Bytes);
 
+    /// <summary>Barman's word for how it was taken. What it needs for a restore is the same.</summary>
+    public string Type => Info?.Parent is null ? "full" : "incremental";
+
     /// <summary>Counts a segment as its.</summary>
     public void Add(SegmentName segment, long storedLength)
     {
@@ -70,12 +73,12 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
         var name = Info?.Name is { Length: > 0 } given ? $" '{given}'" : "";
         return Info is null
             ? $"{server} {Id} - F - {Status}"
-            : $"{server} {Id}{name} - F - {CTime(Info.EndTime)} - Size: {Size} - WAL Size: {new ByteSize(LaterWal.Bytes)}{(Status == "DONE" ? "" : $" - {Status}")}";
+            : $"{server} {Id}{name} - {(Info.Parent is null ? 'F' : 'I')} - {CTime(Info.EndTime)} - Size: {Size} - WAL Size: {new ByteSize(LaterWal.Bytes)}{(Status == "DONE" ? "" : $" - {Status}")}";
     }
 
     public JsonObject ListRow()
     {
-        var row = new JsonObject { ["backup_id"] = Id.ToString(), ["backup_type"] = "full", ["status"] = Status };
+        var row = new JsonObject { ["backup_id"] = Id.ToString(), ["backup_type"] = Type, ["status"] = Status };
         if (Info is null)
         {
             return row;

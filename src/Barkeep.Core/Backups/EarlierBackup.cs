@@ -1,0 +1,124 @@
+using Barkeep.Common;
+using Barkeep.Repo;
+
+namespace Barkeep.Backups;
+
+/// <summary>
+/// The backup whose pages a new one refers to instead of storing them again: the newest whose manifest can be read and whose packs are all
+/// there. Safe for several threads.
+/// </summary>
+sealed class EarlierBackup
+{
+    readonly PackIndexCache _indexes;
+    readonly HashSet<(string Path, int Page)> _damaged = [];
+    readonly Lock _lock = new();
+    readonly HashSet<int> _unreadable = [];
+    readonly List<string> _remarks = [];
+
+    EarlierBackup(BackupId id, Manifest manifest, PackStore packs)
+    {
+        Id = id;
+        Manifest = manifest;
+        _indexes = new(packs);
+        foreach (var page in manifest.Info.DamagedPages)
+        {
+            if (RelationFile.TryParse(page.File, out var file))
+            {
+                _damaged.Add((page.File, (int)(page.Block - ((long)file.Segment * manifest.Info.RelationSegmentBlocks))));
+            }
+        }
+    }
+
+    public BackupId Id { get; }
+
+    public Manifest Manifest { get; }
+
+    public BackupInfo Info => Manifest.Info;
+
+    /// <summary>What was found wrong with its packs, a line each.</summary>
+    public IReadOnlyList<string> Remarks => _remarks;
+
+    /// <summary>Whether it has damaged pages that it does not list.</summary>
+    public bool HasUnlistedDamage => Info.DamagedPageCount > Info.DamagedPages.Count;
+
+    /// <summary>Finds it among a lineage's backups.</summary>
+    /// <param name="remarks">Takes a line for each newer backup that cannot be used.</param>
+    public static async Task<EarlierBackup?> FindAsync(Lineage lineage, List<string> remarks, CancellationToken cancellationToken)
+    {
+        HashSet<string>? packs = null;
+        foreach (var backup in (await lineage.Backups.ListAsync(cancellationToken)).Reverse())
+        {
+            if (backup.Info is null)
+            {
+                continue;
+            }
+            packs ??= (await lineage.Packs.ListAsync(cancellationToken)).Select(static p => p.Name).ToHashSet(StringComparer.Ordinal);
+            try
+            {
+                var manifest = await lineage.Backups.ReadManifestAsync(backup.Id, cancellationToken);
+                if (manifest.Packs.FirstOrDefault(p => !packs.Contains(p)) is not { } missing)
+                {
+                    return new(backup.Id, manifest, lineage.Packs);
+                }
+                remarks.Add($"backup {backup.Id} cannot be built on: its pack {missing} is missing");
+            }
+            catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.HostilePath or ErrorKind.ObjectMissing)
+            {
+                remarks.Add($"backup {backup.Id} cannot be built on: {e.Message}");
+            }
+        }
+        return null;
+    }
+
+    /// <summary>Gives each file the one of the same path in this backup.</summary>
+    /// <param name="files">In the order of their paths.</param>
+    public void Match(IReadOnlyList<BackupFile> files)
+    {
+        var next = 0;
+        foreach (var entry in Manifest.Entries.Where(static e => e.Kind == ManifestEntryKind.File))
+        {
+            while (next < files.Count && ManifestEntry.ComparePaths(files[next].Path, entry.Path) < 0)
+            {
+                next++;
+            }
+            if (next < files.Count && files[next].Path == entry.Path)
+            {
+                files[next].Earlier = entry;
+            }
+        }
+    }
+
+    /// <summary>Whether a page is recorded as damaged: it is no reason to believe that it is stored as it should be.</summary>
+    public bool IsDamaged(string path, int page) => _damaged.Count > 0 && _damaged.Contains((path, page));
+
+    /// <summary>A file's pages that are recorded as damaged.</summary>
+    public IEnumerable<int> DamagedPages(string path) => _damaged.Count == 0 ? [] : _damaged.Where(d => d.Path == path).Select(static d => d.Page);
+
+    /// <summary>The hashes of a pack's pages; null when its index cannot be read, so that what it holds is not known.</summary>
+    /// <param name="pack">Its number in the manifest.</param>
+    public async ValueTask<PackIndex?> TryGetIndexAsync(int pack, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            if (_unreadable.Contains(pack))
+            {
+                return null;
+            }
+        }
+        try
+        {
+            return await _indexes.GetAsync(Manifest.Packs[pack], cancellationToken);
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing)
+        {
+            lock (_lock)
+            {
+                if (_unreadable.Add(pack))
+                {
+                    _remarks.Add($"{e.Message}: pages that it should hold are stored again");
+                }
+            }
+            return null;
+        }
+    }
+}
