@@ -23,14 +23,18 @@ static class ProcessTable
     /// <summary>Whether the process exists and is no zombie.</summary>
     public static bool IsRunning(int pid) => CommandLine(pid).Length > 0;
 
+    /// <summary>Whether the process has been stopped, and starts no more others.</summary>
+    public static bool IsStopped(int pid) => Fields(pid) is ["T" or "t", ..];
+
     public static IReadOnlyList<int> Children(int parent) => [.. Pids().Where(pid => Parent(pid) == parent)];
 
-    static int? Parent(int pid)
+    static int? Parent(int pid) => Fields(pid) is [_, var text, ..] && int.TryParse(text, out var parent) ? parent : null;
+
+    // pid (name, which may hold spaces and parentheses) state ppid …
+    static string[] Fields(int pid)
     {
         var stat = Read($"/proc/{pid}/stat");
-        // pid (name, which may hold spaces and parentheses) state ppid …
-        var fields = stat[(stat.LastIndexOf(')') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        return fields.Length > 1 && int.TryParse(fields[1], out var parent) ? parent : null;
+        return stat[(stat.LastIndexOf(')') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
     }
 
     static string[] ReadList(string path) => Read(path).Split('\0', StringSplitOptions.RemoveEmptyEntries);

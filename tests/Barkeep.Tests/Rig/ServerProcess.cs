@@ -61,14 +61,18 @@ sealed class ServerProcess : IDisposable
     /// </summary>
     public static void KillAll(int postmaster)
     {
-        // Stopped first, so that it starts no more children meanwhile.
+        // Stopped first, so that it starts no more children meanwhile; a signal takes a moment.
         Signal.Stop.Send(postmaster);
+        var clock = Stopwatch.StartNew();
+        while (!ProcessTable.IsStopped(postmaster) && ProcessTable.IsRunning(postmaster) && clock.Elapsed < TimeSpan.FromSeconds(30))
+        {
+            Thread.Sleep(1);
+        }
         int[] all = [postmaster, .. ProcessTable.Children(postmaster)];
         foreach (var pid in all)
         {
             Signal.Kill.Send(pid);
         }
-        var clock = Stopwatch.StartNew();
         while (all.Any(ProcessTable.IsRunning) && clock.Elapsed < TimeSpan.FromSeconds(30))
         {
             Thread.Sleep(5);

@@ -251,13 +251,13 @@ sealed class HistoryRun : IAsyncDisposable
 
     async Task<KeptBackup> BackUpAsync(bool isFull, Interruption? meanwhile)
     {
-        var options = new BackupOptions { Jobs = meanwhile is null ? 2 : 1, WaitWithoutReceiver = true, BandwidthLimit = meanwhile is null ? 0 : 40_000 };
+        var options = new BackupOptions { Jobs = meanwhile is null ? 2 : 1, WaitWithoutReceiver = true, Full = isFull, BandwidthLimit = meanwhile is null ? 0 : 40_000 };
         var job = new BackupJob(_reception.Config, _reception.Locations, NullLogger.Instance, TimeProvider.System);
         var result = await job.RunAsync(options, meanwhile, default);
         Assert.True(result.State == BackupState.Done, $"backup {result.Id} is {result.State}: {string.Join("; ", result.Warnings)}\n{_reception.Log}");
         Assert.Equal(0, result.Info.DamagedPageCount);
         var info = result.Info;
-        Notes.Add($"backup {result.Id}: {(isFull ? "full" : $"parent {info.Parent ?? "none"}")}, timeline {info.Timeline}, {info.BeginLsn} to {info.EndLsn}, read {info.ReadBytes} of {info.ClusterSize} bytes{(result.Warnings.Count > 0 ? $": {string.Join("; ", result.Warnings)}" : "")}");
+        Notes.Add($"backup {result.Id}: {(info.Parent is { } parent ? $"parent {parent}" : info.WhyEverything)}, timeline {info.Timeline}, {info.BeginLsn} to {info.EndLsn}, read {info.ReadBytes} of {info.ClusterSize} bytes{(result.Warnings.Count > 0 ? $": {string.Join("; ", result.Warnings)}" : "")}");
         return new(result.Id, null);
     }
 
