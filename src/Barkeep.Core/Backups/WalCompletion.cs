@@ -6,7 +6,7 @@ namespace Barkeep.Backups;
 /// <summary>Whether the WAL that a backup needs is in the repository. Only then is the backup DONE.</summary>
 public static class WalCompletion
 {
-    static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
+    static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(25);
 
     /// <summary>The first segment between the backup's begin and its end that is not in the repository; null when all are.</summary>
     public static async Task<SegmentName?> FindMissingAsync(Lineage lineage, BackupInfo info, CancellationToken cancellationToken)

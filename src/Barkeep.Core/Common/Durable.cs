@@ -24,6 +24,13 @@ public static class Durable
         }
     }
 
+    /// <summary>
+    /// Has the kernel begin to write a part of a file, so that <see cref="Flush"/> finds less to do. Promises nothing: its own
+    /// failure is no matter, and one of writing is reported by Flush.
+    /// </summary>
+    public static void BeginFlush(SafeFileHandle file, long offset, long length) =>
+        _ = NativeMethods.SyncFileRange((int)file.DangerousGetHandle(), offset, length, NativeMethods.SyncFileRangeWrite);
+
     /// <summary>When it returns, the names in the directory are on stable storage: files created, renamed and removed.</summary>
     public static void FlushDirectory(string directory)
     {

@@ -10,6 +10,7 @@ static partial class NativeMethods
     public const int OpenCloseOnExec = 0x80000;
     public const int AtCurrentDirectory = -100;
     public const uint RenameNoReplace = 1;
+    public const uint SyncFileRangeWrite = 2;
     public const int GetOpenFileLock = 36;
     public const int SetOpenFileLock = 37;
     public const short ReadLock = 0;
@@ -31,6 +32,9 @@ static partial class NativeMethods
 
     [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
     public static partial int FileDataSync(int fd);
+
+    [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
+    public static partial int SyncFileRange(int fd, long offset, long length, uint flags);
 
     [LibraryImport("libc", EntryPoint = "geteuid")]
     public static partial uint EffectiveUser();

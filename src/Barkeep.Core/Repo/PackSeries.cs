@@ -12,6 +12,7 @@ public sealed class PackSeries : IDisposable
     readonly SemaphoreSlim _turn = new(1);
     readonly List<string> _names = [];
     PackWriter? _pack;
+    Task _finishing = Task.CompletedTask;
 
     internal PackSeries(DirectoryStore store, string root, BackupId backup)
     {
@@ -32,9 +33,12 @@ public sealed class PackSeries : IDisposable
         await _turn.WaitAsync(cancellationToken);
         try
         {
-            if (_pack is { IsFull: true })
+            if (_pack is { IsFull: true } full)
             {
-                await FinishPackAsync(cancellationToken);
+                // Flushing takes a while, in which the next pack grows; but never two at a time. A failure shows here, or at the end.
+                await _finishing;
+                _pack = null;
+                _finishing = Task.Run(() => FinishPackAsync(full, cancellationToken), CancellationToken.None);
             }
             _pack ??= await BeginPackAsync(cancellationToken);
             var ordinal = await _pack.AppendAsync(stored, encoding, pages, cancellationToken);
@@ -52,7 +56,12 @@ public sealed class PackSeries : IDisposable
         await _turn.WaitAsync(cancellationToken);
         try
         {
-            await FinishPackAsync(cancellationToken);
+            await _finishing;
+            if (_pack is { } last)
+            {
+                _pack = null;
+                await FinishPackAsync(last, cancellationToken);
+            }
         }
         finally
         {
@@ -60,9 +69,10 @@ public sealed class PackSeries : IDisposable
         }
     }
 
-    /// <summary>Drops the pack that is being written; finished ones stay until they are deleted.</summary>
+    /// <summary>Drops the pack that is being written; finished ones stay until they are deleted, and none appears after this.</summary>
     public void Dispose()
     {
+        Task.WhenAny(_finishing).GetAwaiter().GetResult();
         _pack?.Dispose();
         _turn.Dispose();
     }
@@ -73,14 +83,12 @@ public sealed class PackSeries : IDisposable
         return PackWriter.CreateAsync(_store, _root, PackStore.ObjectOf(new(_names[^1], 0)), PackIndex.WholeVersion, cancellationToken);
     }
 
-    async ValueTask FinishPackAsync(CancellationToken cancellationToken)
+    async Task FinishPackAsync(PackWriter pack, CancellationToken cancellationToken)
     {
-        if (_pack is not null)
+        using (pack)
         {
-            await _pack.FinishAsync(cancellationToken);
-            StoredLength += _pack.StoredLength;
-            _pack.Dispose();
-            _pack = null;
+            await pack.FinishAsync(cancellationToken);
+            StoredLength += pack.StoredLength;
         }
     }
 }

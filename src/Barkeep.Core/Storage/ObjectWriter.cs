@@ -9,9 +9,12 @@ namespace Barkeep.Storage;
 /// </summary>
 public sealed class ObjectWriter : IDisposable
 {
+    const long WritebackStep = 8 << 20;
+
     readonly SafeFileHandle _file;
     readonly string _temporary;
     readonly string _final;
+    long _begun;
     bool _published;
 
     internal ObjectWriter(string name, SafeFileHandle file, string temporary, string final)
@@ -40,6 +43,11 @@ public sealed class ObjectWriter : IDisposable
             throw Errno.From(e, $"writing {_final}");
         }
         Length += bytes.Length;
+        if (Length - _begun >= WritebackStep)
+        {
+            Durable.BeginFlush(_file, _begun, Length - _begun);
+            _begun = Length;
+        }
         return ValueTask.CompletedTask;
     }
 
