@@ -27,12 +27,22 @@ sealed class PageScratch(Func<int, SafeFileHandle> open) : IDisposable
         if (_files.Count == MaxOpenFiles)
         {
             _files.Remove(_order.Dequeue(), out var oldest);
+            TargetTree.StartWriting(oldest!);
             oldest!.Dispose();
         }
         file = open(entry);
         _files.Add(entry, file);
         _order.Enqueue(entry);
         return file;
+    }
+
+    /// <summary>Lets the disk begin with what has been written to the open files.</summary>
+    public void StartWriting()
+    {
+        foreach (var file in _files.Values)
+        {
+            TargetTree.StartWriting(file);
+        }
     }
 
     public void Dispose()

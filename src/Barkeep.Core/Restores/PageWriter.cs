@@ -135,6 +135,7 @@ sealed class PageWriter(Lineage lineage, Manifest manifest, TargetLayout layout,
                     }
                 }
             }
+            scratch.StartWriting();
         }
         finally
         {

@@ -18,6 +18,7 @@ sealed class RestoreRecord
     const string Kind = "restored";
     const int HashLength = 16;
     const int MaxLength = 1 << 30;
+    const int MaxHeadLength = 1 << 20;
     const string BootIdFile = "/proc/sys/kernel/random/boot_id";
 
     readonly IReadOnlyDictionary<string, (ManifestEntry Entry, FileState State)> _files;
@@ -54,6 +55,25 @@ sealed class RestoreRecord
             return tree.TryRead(FileName, MaxLength) is { } bytes ? Parse(bytes) : null;
         }
         catch (Exception e) when (e is BarkeepException { Kind: ErrorKind.Damaged or ErrorKind.NewerRepository or ErrorKind.HostilePath } or ZstdException or EndOfStreamException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Reads only what it says of itself; null as <see cref="TryRead"/>.</summary>
+    public static Head? TryReadHead(TargetTree tree)
+    {
+        if (tree.StatusOf(FileName) is not { IsRegular: true })
+        {
+            return null;
+        }
+        using var file = tree.OpenForReading(FileName);
+        var start = new byte[MaxHeadLength];
+        try
+        {
+            return Record.Open(FileName, Kind, Version, start.AsSpan(0, tree.Read(file, start, 0, FileName)), RestoreJson.Default.Head, out _);
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.NewerRepository)
         {
             return null;
         }

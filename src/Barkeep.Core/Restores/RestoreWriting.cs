@@ -65,7 +65,7 @@ sealed class RestoreWriting(
     void WriteMarker()
     {
         var places = layout.Trees.Select(RestoredPlace.Of).ToList();
-        var before = RestoreMarker.TryRead(layout.Main)?.Places ?? RestoreRecord.TryRead(layout.Main)?.Properties.Places;
+        var before = RestoreMarker.TryRead(layout.Main)?.Places ?? RestoreRecord.TryReadHead(layout.Main)?.Places;
         if (before is { Count: > 0 } && before[0] == places[0])
         {
             places.AddRange(before.Except(places).ToList());

@@ -23,8 +23,8 @@ static partial class TargetCalls
     public const int OpenNonBlocking = 0x800;
     public const int LockExclusively = 2 | 4;
 
-    /// <summary>STATX_ATTR_MOUNT_ROOT.</summary>
-    public const ulong MountRoot = 0x2000;
+    /// <summary>STATX_ATTR_MOUNT_ROOT, of Linux 5.8.</summary>
+    const ulong MountRoot = 0x2000;
 
     const long OpenAt2Number = 437;
     static readonly long ListNumber = IsArm ? 61 : 217;
@@ -84,6 +84,9 @@ static partial class TargetCalls
     /// <summary>flock(2): held by the open directory, whoever else has it open.</summary>
     [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
     public static partial int LockWhole(int file, int operation);
+
+    [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
+    public static partial int SyncRange(int file, long offset, long length, uint flags);
 
     // Names in a directory are bytes that end in a zero: they need not be UTF-8.
 
@@ -145,6 +148,9 @@ static partial class TargetCalls
         [FieldOffset(48)]
         public long Blocks;
 
+        [FieldOffset(56)]
+        public ulong KnownAttributes;
+
         [FieldOffset(96)]
         public long ChangedSeconds;
 
@@ -170,6 +176,10 @@ static partial class TargetCalls
         public readonly bool IsRegular => (Mode & TypeMask) == RegularType;
 
         public readonly bool IsLink => (Mode & TypeMask) == LinkType;
+
+        /// <summary>Whether something is mounted here. Where the kernel does not say, a directory on another device counts.</summary>
+        public readonly bool IsMountPointWithin(ulong device) =>
+            (KnownAttributes & MountRoot) != 0 ? (Attributes & MountRoot) != 0 : IsDirectory && Device != device;
 
         public readonly uint Permissions => Mode & PermissionMask;
     }

@@ -12,7 +12,7 @@ sealed class TargetFindings
     /// <summary>Files that stay, at least in part, by the index of their manifest entry.</summary>
     public Dictionary<int, KeptFile> Kept { get; } = [];
 
-    /// <summary>Paths of what does not belong, the first of them, for people.</summary>
+    /// <summary>Paths of what does not belong, the first of them, for people; old WAL, of which there may be much, is only counted.</summary>
     public List<string> Removed { get; } = [];
 
     /// <summary>How many files, links and directories do not belong.</summary>
@@ -29,7 +29,7 @@ sealed class TargetFindings
 
     public void AddPlace(int root, string path) => _places.Add((root, path));
 
-    public void AddRemoved(int root, string path, long bytes, bool isMadeAnew)
+    public void AddRemoved(int root, string path, long bytes, bool isMadeAnew, bool isNamed)
     {
         _freed[root] = FreedIn(root) + bytes;
         if (isMadeAnew)
@@ -37,7 +37,7 @@ sealed class TargetFindings
             return;
         }
         RemovedCount++;
-        if (Removed.Count < MostNamed)
+        if (isNamed && Removed.Count < MostNamed)
         {
             Removed.Add(path);
         }

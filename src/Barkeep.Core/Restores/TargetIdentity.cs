@@ -19,10 +19,10 @@ static class TargetIdentity
     public static void Check(RestoreSource source, TargetTree target, IEnumerable<string> occupied)
     {
         var systemId = source.Lineage.Identity.SystemId;
-        var (marker, record) = (RestoreMarker.TryRead(target), RestoreRecord.TryRead(target));
+        var (marker, record) = (RestoreMarker.TryRead(target), RestoreRecord.TryReadHead(target));
 
         // 1. Whose it is: by its own word, else by that of the restore that made it.
-        var owner = SystemIdOf(target) ?? marker?.SystemId ?? record?.Properties.SystemId;
+        var owner = SystemIdOf(target) ?? marker?.SystemId ?? record?.SystemId;
         if (owner is null)
         {
             throw Refused($"{target.Root} is not empty, and neither a copy of the cluster nor an unfinished restore of it", "empty it, or restore elsewhere");
@@ -41,7 +41,7 @@ static class TargetIdentity
         // 2. Directories outside only if it was a restore into this target that filled them, and nothing but a tablespace is in them.
         foreach (var directory in occupied)
         {
-            var isOurs = IsListed(marker?.Places, target, directory) || IsListed(record?.Properties.Places, target, directory);
+            var isOurs = IsListed(marker?.Places, target, directory) || IsListed(record?.Places, target, directory);
             if (!isOurs || RestoreTarget.NamesIn(directory).Any(static name => !name.StartsWith("PG_", StringComparison.Ordinal)))
             {
                 throw Refused($"{directory} is not empty, and {(isOurs ? "holds more than a tablespace" : $"is not known as a tablespace of {target.Root}")}", "empty it, or map the tablespace elsewhere");

@@ -79,7 +79,7 @@ sealed class TargetSweep(TargetTree tree, int root, ExpectedContent expected, Ow
             throw Errno.Last($"removing {tree.Full(item.Path)}");
         }
         // Another name of the same file keeps its bytes.
-        findings.AddRemoved(root, tree.Full(item.Path), item.Status.Links > 1 ? 0 : item.Status.Blocks * BlockSize, isMadeAnew);
+        findings.AddRemoved(root, tree.Full(item.Path), item.Status.Links > 1 ? 0 : item.Status.Blocks * BlockSize, isMadeAnew, isNamed: root != 0 || !item.Path.StartsWith("pg_wal/", StringComparison.Ordinal));
     }
 
     List<Item> ItemsOf(SafeFileHandle directory, string path)
@@ -94,7 +94,7 @@ sealed class TargetSweep(TargetTree tree, int root, ExpectedContent expected, Ow
             {
                 throw Errno.Last($"looking at {tree.Full(inner)}");
             }
-            if (status.Device != _device || (status.Attributes & TargetCalls.MountRoot) != 0)
+            if (status.IsMountPointWithin(_device))
             {
                 throw new BarkeepException(ErrorKind.TargetNotEmpty, $"{tree.Full(inner)} is a mount point", "a restore does not cross it: unmount it, or restore elsewhere");
             }

@@ -15,12 +15,12 @@ sealed class TreeImage
     public static async Task<TreeImage> TakeAsync(string root, params IReadOnlyCollection<string> except)
     {
         var image = new TreeImage();
-        // Names in other bytes than UTF-8 come back mangled, but come back.
+        // Names in other bytes than UTF-8 come back mangled, and their files cannot be read by them.
         var listing = (await Command.RunAsync("find", root, "-mindepth", "1", "-printf", @"%P\t%y %m %U:%G %l\0")).Checked().Output;
         foreach (var line in listing.Split('\0', StringSplitOptions.RemoveEmptyEntries))
         {
             var (path, facts) = (line[..line.IndexOf('\t', StringComparison.Ordinal)], line[(line.IndexOf('\t', StringComparison.Ordinal) + 1)..]);
-            var content = facts[0] == 'f' && !except.Contains(path) ? Convert.ToHexString(XxHash128.Hash(await File.ReadAllBytesAsync(Path.Combine(root, path)))) : "";
+            var content = facts[0] == 'f' && !except.Contains(path) && !path.Contains('\uFFFD', StringComparison.Ordinal) ? Convert.ToHexString(XxHash128.Hash(await File.ReadAllBytesAsync(Path.Combine(root, path)))) : "";
             image._items.Add(path, $"{facts} {content}");
         }
         return image;

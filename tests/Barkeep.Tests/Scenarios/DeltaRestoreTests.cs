@@ -1,3 +1,5 @@
+using Barkeep.Common;
+using Barkeep.Restores;
 using Barkeep.Tests.Rig;
 using Xunit;
 
@@ -75,6 +77,8 @@ public sealed class DeltaRestoreTests(DeltaCluster cluster)
                 await clone.StopAsync();
             }
         }
+        // Its children may outlive a postmaster that was killed.
+        await Eventually.IsTrueAsync(() => !ProcessTable.Pids().Any(pid => new FileInfo($"/proc/{pid}/cwd").LinkTarget == scratch.Path), "the server's processes end");
         var delta = (await source.DeltaAsync(scratch.Path)).Delta!;
         Assert.True(how == "in recovery" || delta.RemovedCount > 2, $"{delta}");
         await using (await source.StartAsync(scratch.Path))
@@ -123,16 +127,42 @@ public sealed class DeltaRestoreTests(DeltaCluster cluster)
         var (target, place) = (Path.Combine(scratch.Path, "data"), Path.Combine(scratch.Path, "place"));
         var (freshTarget, freshPlace) = (Path.Combine(scratch.Path, "fresh"), Path.Combine(scratch.Path, "fresh-place"));
         var into = source.Into(target) with { Tablespaces = new Dictionary<string, string> { ["elsewhere"] = place } };
-        await Barkeep.Restores.RestoreJob.RunAsync(into with { Backup = source.First }, null, default);
-        await Barkeep.Restores.RestoreJob.RunAsync(into with { Target = freshTarget, Tablespaces = new Dictionary<string, string> { ["elsewhere"] = freshPlace } }, null, default);
+        await RestoreJob.RunAsync(into with { Backup = source.First }, null, default);
+        await RestoreJob.RunAsync(into with { Target = freshTarget, Tablespaces = new Dictionary<string, string> { ["elsewhere"] = freshPlace } }, null, default);
         await File.WriteAllTextAsync(Path.Combine(Directory.EnumerateDirectories(place).Single(), "stray"), "x");
 
-        var delta = (await Barkeep.Restores.RestoreJob.RunAsync(into, null, default)).Delta!;
+        var delta = (await RestoreJob.RunAsync(into, null, default)).Delta!;
 
         Assert.InRange(delta.ReadFiles, 0, 3);
         Assert.Equal("", (await TreeImage.TakeAsync(place)).Differences(await TreeImage.TakeAsync(freshPlace)));
         await using (await source.StartAsync(target))
         {
         }
+    }
+
+    [Fact]
+    public async Task Room_is_needed_only_for_what_is_added()
+    {
+        var source = await cluster.GetAsync();
+        await using var disk = await LoopDisk.CreateAsync(400);
+        await source.RestoreAsync(disk.MountPoint, source.First);
+        await disk.FillAsync(leaveBytes: 30 << 20);
+        Assert.True(disk.FreeBytes < 31 << 20);
+        var into = source.Into(disk.MountPoint);
+
+        // The ballast does not belong there, and its room would count.
+        var ballast = Path.Combine(disk.MountPoint, "lost+found", "ballast");
+        File.Move(Path.Combine(disk.MountPoint, ".ballast"), ballast);
+        var result = await RestoreJob.RunAsync(into, null, default);
+        Assert.True(result.Delta!.PageBytes < 30 << 20);
+        Assert.True(File.Exists(ballast));
+
+        // Nothing is there any more that could be kept: the whole needs more room than there is.
+        Directory.Delete(Path.Combine(disk.MountPoint, "base"), recursive: true);
+        File.Move(ballast, Path.Combine(disk.MountPoint, "lost+found", "more"));
+        (await Command.RunAsync("fallocate", "--length", $"{disk.FreeBytes - (20 << 20)}", Path.Combine(disk.MountPoint, "lost+found", "again"))).Checked();
+        var error = await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.RunAsync(into, null, default));
+        Assert.Equal(ErrorKind.TargetTooSmall, error.Kind);
+        Assert.True(File.Exists(Path.Combine(disk.MountPoint, "global/pg_control")));
     }
 }
