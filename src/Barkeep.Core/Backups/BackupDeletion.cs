@@ -5,96 +5,30 @@ using Barkeep.Repo;
 namespace Barkeep.Backups;
 
 /// <summary>
-/// Deletes a backup. No other backup notices: packs that it shares stay, and so does all WAL from the oldest remaining
-/// backup's begin on, on every timeline. Holds the backup lock, so that no backup can begin to share what is going.
+/// Deletes a backup. No other backup notices: pages that it shares stay, and so does all WAL from the oldest remaining backup's begin on, on
+/// every timeline. Whatever else runs may go on running.
 /// </summary>
-public sealed class BackupDeletion : IDisposable
+public static class BackupDeletion
 {
-    readonly DutyLock _duty;
-    readonly Repository _repository;
-    bool _isOver;
-
-    BackupDeletion(DutyLock duty, Repository repository)
-    {
-        _duty = duty;
-        _repository = repository;
-    }
-
-    /// <summary>Opens a server's repository for deletions.</summary>
-    /// <exception cref="BarkeepException">Busy: a backup or another deletion is running.</exception>
-    public static async Task<BackupDeletion> BeginAsync(ServerName server, Locations locations, CancellationToken cancellationToken)
-    {
-        var duty = await BackupDuty.TakeAsync(server, locations, TimeProvider.System, cancellationToken);
-        try
-        {
-            return new(duty, await Repository.OpenAsync(locations.RepositoryDirectory(server), cancellationToken));
-        }
-        catch
-        {
-            duty.Dispose();
-            throw;
-        }
-    }
-
-    /// <summary>Finds out what deleting a backup would remove; removes nothing.</summary>
-    /// <exception cref="BarkeepException">UnknownBackup; Damaged: a manifest cannot be read, so what it needs is not known.</exception>
-    public async Task<DeletionPlan> PlanAsync(BackupId id, CancellationToken cancellationToken)
-    {
-        var (lineage, backup) = await _repository.TryFindAsync(id, cancellationToken)
-            ?? throw new BarkeepException(ErrorKind.UnknownBackup, $"unknown backup '{id}'", "barman list-backup shows those that exist");
-        var others = (await lineage.Backups.ListAsync(cancellationToken)).Where(b => b.Id != id).ToList();
-        var needed = await PackReferences.ReadAsync(lineage, others, cancellationToken);
-        var mine = await MyPacksAsync(lineage, backup, cancellationToken);
-        var packs = (await lineage.Packs.ListAsync(cancellationToken)).Where(p => mine(p.Name) && !needed.Contains(p.Name));
-        return new(lineage, backup, [.. packs], await SegmentsAsync(lineage, backup, others, cancellationToken));
-    }
-
     /// <summary>
-    /// Deletes what the plan names, the manifest first: cut off at any moment, what remains is either the whole backup or
-    /// none, and the next cleaning removes the rest.
+    /// Deletes a backup, then collects. The backup is gone for good when it returns; what it needed alone is gone too, unless the result says
+    /// what has kept it: then the next collection removes it. Cut off at any moment, the backup is whole or gone.
     /// </summary>
-    public async Task RunAsync(DeletionPlan plan, CancellationToken cancellationToken)
+    /// <exception cref="BarkeepException">
+    /// UnknownBackup; Busy: this backup is being taken; Damaged: another manifest cannot be read, so what that one needs is not known, and nothing
+    /// has been deleted.
+    /// </exception>
+    public static async Task<CollectionResult> RunAsync(
+        Repository repository, ServerName server, Locations locations, BackupId id, TimeProvider time, CancellationToken cancellationToken)
     {
-        ObjectDisposedException.ThrowIf(_isOver, this);
-        await plan.Lineage.Backups.WithdrawAsync(plan.Backup.Id, cancellationToken);
-        foreach (var pack in plan.Packs)
-        {
-            await plan.Lineage.Packs.DeleteAsync(pack, cancellationToken);
-        }
-        await plan.Lineage.Backups.ForgetAsync(plan.Backup.Id, cancellationToken);
-        foreach (var segment in plan.Segments)
-        {
-            await plan.Lineage.Wal.DeleteSegmentAsync(segment, cancellationToken);
-        }
-    }
+        var (lineage, backup) = await repository.TryFindAsync(id, cancellationToken)
+            ?? throw new BarkeepException(ErrorKind.UnknownBackup, $"unknown backup '{id}'", "barman list-backup shows those that exist");
 
-    /// <summary>Lets backups begin again.</summary>
-    public void Dispose()
-    {
-        _isOver = true;
-        _duty.Dispose();
-    }
-
-    // The packs that it wrote, and those of backups deleted before that only it still refers to.
-    static async Task<Func<string, bool>> MyPacksAsync(Lineage lineage, BackupRecord backup, CancellationToken cancellationToken)
-    {
-        var own = $"{backup.Id}/";
-        var referred = await PackReferences.TryReadAsync(lineage, [backup], cancellationToken);
-        return name => name.StartsWith(own, StringComparison.Ordinal) || referred?.Contains(name) == true;
-    }
-
-    // A position before the oldest remaining backup's begin serves none of them, whatever its timeline. When none
-    // remains, WAL from the deleted one's begin on stays: the next backup takes over from it.
-    static async Task<IReadOnlyList<StoredSegment>> SegmentsAsync(Lineage lineage, BackupRecord backup, IReadOnlyList<BackupRecord> others, CancellationToken cancellationToken)
-    {
-        var remaining = others.Where(static b => b.Info is not null).Select(static b => b.Info!).ToList();
-        var oldest = remaining.Count > 0 ? remaining.Min(static i => i.BeginLsn) : backup.Info?.BeginLsn;
-        if (oldest is not { } begin)
+        // One that has begun and not ended either runs or was interrupted: then it has failed.
+        if (backup.State == BackupState.Started && await CatalogCleaning.TryRunAsync(repository, server, locations, time, cancellationToken) is null)
         {
-            return [];
+            throw new BarkeepException(ErrorKind.Busy, $"backup {id} of server {server} is running", "stop it, or wait for it to end");
         }
-        var size = lineage.Identity.SegmentSize;
-        var first = size.NumberOf(begin);
-        return [.. (await lineage.Wal.ListSegmentsAsync(cancellationToken)).Where(s => s.Name.Number(size) < first)];
+        return await new Collector(repository, server, locations).RunAsync(Collector.DefaultBudget, (lineage, id), cancellationToken);
     }
 }

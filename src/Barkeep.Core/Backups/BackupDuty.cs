@@ -3,7 +3,7 @@ using Barkeep.Configuration;
 
 namespace Barkeep.Backups;
 
-/// <summary>The lock that backups, deletions and cleanings of one server take turns by.</summary>
+/// <summary>The lock that backups and cleanings of one server take turns by.</summary>
 static class BackupDuty
 {
     /// <summary>A cleaning, which cron runs every minute, holds the lock for a moment; a backup at the same minute must not fail for that.</summary>
@@ -11,7 +11,7 @@ static class BackupDuty
 
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
-    /// <exception cref="BarkeepException">Busy: a backup or a deletion is running.</exception>
+    /// <exception cref="BarkeepException">Busy: a backup is running.</exception>
     public static async Task<DutyLock> TakeAsync(ServerName server, Locations locations, TimeProvider time, CancellationToken cancellationToken)
     {
         var path = locations.BackupLock(server);
@@ -26,7 +26,7 @@ static class BackupDuty
             {
                 throw new BarkeepException(
                     ErrorKind.Busy,
-                    $"another backup or deletion of server {server} is running{(DutyLock.HolderPid(path) is { } pid ? $" (process {pid})" : "")}",
+                    $"another backup of server {server} is running{(DutyLock.HolderPid(path) is { } pid ? $" (process {pid})" : "")}",
                     "wait for it to end");
             }
             await Task.Delay(Pause, time, cancellationToken);

@@ -21,7 +21,7 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
     /// left on the server.
     /// </summary>
     /// <exception cref="BarkeepException">
-    /// Busy: another backup or a deletion is running. WrongSystem: another cluster answers. MissingGrant: names the grants.
+    /// Busy: another backup is running. WrongSystem: another cluster answers. MissingGrant: names the grants.
     /// UnsupportedServer, WalLevelMinimal, ServerUnreachable, AuthenticationFailed, ConnectionLost, ServerError, DiskFull, Storage.
     /// Interrupted: cancelled before the backup existed.
     /// </exception>
@@ -36,14 +36,19 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
         var facts = await CheckServerAsync(cancellationToken);
         var lineage = await repository.AdoptAsync(new(facts.SystemId, facts.MajorVersion, facts.SegmentSize), acceptNew: false, time.GetLocalNow(), cancellationToken);
 
-        // Clear what an interrupted backup left.
-        foreach (var interrupted in await CatalogCleaning.RunAsync(repository, time, cancellationToken))
+        // Clear what an interrupted backup left: this one may need the room.
+        var interrupted = await CatalogCleaning.RunAsync(repository, time, cancellationToken);
+        foreach (var failed in interrupted)
         {
-            logger.LogWarning("Backup {Id} was interrupted; it is FAILED now", interrupted);
+            logger.LogWarning("Backup {Id} was interrupted; it is FAILED now", failed);
+        }
+        if (interrupted.Count > 0)
+        {
+            await new Collector(repository, server.Name, locations).RunAsync(budget: 0, cancellationToken);
         }
 
         // Take the backup.
-        var id = await ClaimAsync(lineage, cancellationToken);
+        var id = await lineage.ClaimBackupAsync(time.GetLocalNow(), Program, cancellationToken);
         logger.LogInformation("Backup {Id} of server {Server} begins", id, server.Name);
         var copy = new BackupCopy(server, facts, lineage, id, options, new(server, locations, lineage, time), Codec, time, progress);
         var info = await TakeAsync(lineage, id, copy, cancellationToken);
@@ -69,19 +74,6 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
         return facts.WalLevel != "minimal"
             ? facts
             : throw new BarkeepException(ErrorKind.WalLevelMinimal, $"server {server.Name} has wal_level = minimal: its WAL does not suffice for a restore", "set wal_level = replica and restart the server");
-    }
-
-    async Task<BackupId> ClaimAsync(Lineage lineage, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            var known = await lineage.Backups.ListAsync(cancellationToken);
-            var id = BackupId.Next(time.GetLocalNow(), known.Count > 0 ? known[^1].Id : null);
-            if (await lineage.Backups.StartAsync(id, time.GetLocalNow(), Program, cancellationToken))
-            {
-                return id;
-            }
-        }
     }
 
     async Task<BackupInfo> TakeAsync(Lineage lineage, BackupId id, BackupCopy copy, CancellationToken cancellationToken)

@@ -170,6 +170,47 @@ public static class Durable
         }
     }
 
+    /// <summary>Removes a file; one that is not there is no error. The name is gone for good when it returns.</summary>
+    /// <param name="withDirectory">Whether its directory goes too when nothing else is in it.</param>
+    public static void Remove(string path, bool withDirectory)
+    {
+        var directory = Path.GetDirectoryName(path)!;
+        try
+        {
+            File.Delete(path);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Removed with its directory, by somebody else.
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Errno.From(e, $"deleting {path}");
+        }
+        if (withDirectory)
+        {
+            _ = NativeMethods.RemoveDirectory(directory);
+        }
+        FlushNearest(directory);
+    }
+
+    /// <summary>As <see cref="FlushDirectory"/>; a directory that is gone is gone for good when the one above it says so.</summary>
+    public static void FlushNearest(string directory)
+    {
+        while (!Directory.Exists(directory))
+        {
+            directory = Path.GetDirectoryName(directory)!;
+        }
+        try
+        {
+            FlushDirectory(directory);
+        }
+        catch (BarkeepException) when (!Directory.Exists(directory))
+        {
+            FlushNearest(directory);
+        }
+    }
+
     static bool PublishByLink(string temporary, string final)
     {
         if (NativeMethods.Link(temporary, final) != 0)

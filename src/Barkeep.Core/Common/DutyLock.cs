@@ -47,6 +47,31 @@ public sealed class DutyLock : IDisposable
         return new(file);
     }
 
+    /// <summary>Takes a share of a lock that only ever is shared: it tells those who ask with <see cref="IsHeld"/>, and stops nobody.</summary>
+    /// <returns>Null when the file is not there and cannot be made, or not be opened: whoever may only read has to go on without.</returns>
+    /// <exception cref="BarkeepException">Storage: this filesystem has no locks.</exception>
+    public static DutyLock? TryShare(string path)
+    {
+        if ((TryOpen(path, FileMode.OpenOrCreate, FileAccess.ReadWrite) ?? TryOpen(path, FileMode.Open, FileAccess.Read)) is not { } file)
+        {
+            return null;
+        }
+        try
+        {
+            if (TryLock(file, path, NativeMethods.ReadLock))
+            {
+                return new(file);
+            }
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+        file.Dispose();
+        return null;
+    }
+
     /// <summary>Whether some process, this one included, holds the lock now.</summary>
     public static bool IsHeld(string path)
     {
@@ -54,7 +79,7 @@ public sealed class DutyLock : IDisposable
         {
             return false;
         }
-        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using var file = TryOpen(path, FileMode.Open, FileAccess.Read) ?? throw Errno.From(new UnauthorizedAccessException("it cannot be opened"), $"asking for the lock on {path}");
         // Asking does not take the lock: a process that wants it at this moment must not be turned away.
         var wanted = new NativeMethods.FileLock { Type = NativeMethods.WriteLock };
         return NativeMethods.Lock((int)file.DangerousGetHandle(), NativeMethods.GetOpenFileLock, ref wanted) == 0
@@ -102,9 +127,21 @@ public sealed class DutyLock : IDisposable
         _file.Dispose();
     }
 
-    static bool TryLock(SafeFileHandle file, string path)
+    static SafeFileHandle? TryOpen(string path, FileMode mode, FileAccess access)
     {
-        var wanted = new NativeMethods.FileLock { Type = NativeMethods.WriteLock };
+        try
+        {
+            return File.OpenHandle(path, mode, access, FileShare.ReadWrite);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    static bool TryLock(SafeFileHandle file, string path, short type = NativeMethods.WriteLock)
+    {
+        var wanted = new NativeMethods.FileLock { Type = type };
         if (NativeMethods.Lock((int)file.DangerousGetHandle(), NativeMethods.SetOpenFileLock, ref wanted) == 0)
         {
             return true;

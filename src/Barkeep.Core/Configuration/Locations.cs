@@ -32,6 +32,15 @@ public sealed record Locations(string Home, string Restore, string ConfigDirecto
 
     public string BackupLock(ServerName server) => LockFile(server, "backup");
 
+    /// <summary>One collection at a time.</summary>
+    public string CollectionLock(ServerName server) => LockFile(server, "gc");
+
+    /// <summary>Shared by the restores that are running: collection removes nothing meanwhile.</summary>
+    public string RestoreLock(ServerName server) => LockFile(server, "restore");
+
+    /// <summary>What the last collection found, so that the next one is not begun in vain.</summary>
+    public string CollectionMemory(ServerName server) => Path.Combine(ServerDirectory(server), "collected.json");
+
     public string CronLock(ServerName server) => LockFile(server, "cron");
 
     /// <summary>What backups say that cron started by itself.</summary>

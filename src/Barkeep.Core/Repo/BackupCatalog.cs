@@ -25,26 +25,42 @@ public sealed class BackupCatalog
     public async Task<IReadOnlyList<BackupRecord>> ListAsync(CancellationToken cancellationToken)
     {
         var backups = new List<BackupRecord>();
-        var names = await _store.ListAsync(_prefix, cancellationToken);
-        foreach (var group in names.GroupBy(o => o.Name[_prefix.Length..].Split('/')[0]))
+        foreach (var (id, parts) in await ListPartsAsync(cancellationToken))
         {
-            if (BackupId.TryParse(group.Key, out var id))
+            if (await TryReadAsync(id, parts, cancellationToken) is { } backup)
             {
-                var parts = group.Select(o => o.Name[(_prefix.Length + group.Key.Length + 1)..]).ToHashSet(StringComparer.Ordinal);
-                backups.Add(await ReadAsync(id, parts, cancellationToken));
+                backups.Add(backup);
             }
         }
-        backups.Sort(static (a, b) => a.Id.CompareTo(b.Id));
         return backups;
+    }
+
+    /// <summary>Which objects there are of each backup, oldest first; reads none of them.</summary>
+    /// <remarks>Where neither manifest, started nor failed is left, a deletion was cut off: that is no backup.</remarks>
+    public async Task<IReadOnlyList<(BackupId Id, BackupParts Parts)>> ListPartsAsync(CancellationToken cancellationToken)
+    {
+        var backups = new SortedDictionary<BackupId, BackupParts>();
+        foreach (var name in await _store.ListNamesAsync(_prefix, cancellationToken))
+        {
+            var slash = name.IndexOf('/', _prefix.Length);
+            if (slash > 0 && BackupId.TryParse(name.AsSpan(_prefix.Length, slash - _prefix.Length), out var id))
+            {
+                backups[id] = backups.GetValueOrDefault(id) | PartOf(name.AsSpan(slash + 1));
+            }
+        }
+        return [.. backups.Select(static b => (b.Key, b.Value))];
     }
 
     /// <summary>One backup; null when there is none of that id.</summary>
     public async Task<BackupRecord?> TryGetAsync(BackupId id, CancellationToken cancellationToken)
     {
-        var names = await _store.ListAsync($"{_prefix}{id}/", cancellationToken);
-        return names.Count == 0
-            ? null
-            : await ReadAsync(id, names.Select(static o => o.Name[(o.Name.LastIndexOf('/') + 1)..]).ToHashSet(StringComparer.Ordinal), cancellationToken);
+        var prefix = $"{_prefix}{id}/";
+        var parts = BackupParts.None;
+        foreach (var name in await _store.ListNamesAsync(prefix, cancellationToken))
+        {
+            parts |= PartOf(name.AsSpan(prefix.Length));
+        }
+        return await TryReadAsync(id, parts, cancellationToken);
     }
 
     /// <summary>Claims an id for a backup that begins.</summary>
@@ -79,23 +95,33 @@ public sealed class BackupCatalog
         return manifest;
     }
 
-    /// <summary>Removes a backup from the catalog: manifest first, so that nothing half-deleted is ever taken for a backup. Its packs are the caller's next step, <see cref="ForgetAsync"/> the last.</summary>
-    public async Task WithdrawAsync(BackupId id, CancellationToken cancellationToken)
+    /// <summary>
+    /// Removes a backup. It is gone when its manifest is, or what records its failure; cut off before, it is there as it was, and
+    /// never in between. Its packs are garbage then, for collection. Durable when it returns.
+    /// </summary>
+    public async Task RemoveAsync(BackupId id, CancellationToken cancellationToken)
     {
-        foreach (var part in (string[])["manifest", "complete", "failed"])
+        foreach (var part in (string[])["started", "manifest", "complete", "failed"])
         {
             await _store.DeleteAsync(NameOf(id, part), cancellationToken);
         }
     }
 
-    /// <summary>Gives the id up, once nothing of the backup is left.</summary>
-    public ValueTask ForgetAsync(BackupId id, CancellationToken cancellationToken) => _store.DeleteAsync(NameOf(id, "started"), cancellationToken);
+    /// <summary>When it returns, what these no longer have is gone for good, and so are the backups that a listing did not show any more.</summary>
+    public async Task SettleAsync(IEnumerable<BackupId> backups, CancellationToken cancellationToken)
+    {
+        foreach (var id in backups)
+        {
+            await _store.SettleAsync($"{_prefix}{id}/", cancellationToken);
+        }
+        await _store.SettleAsync(_prefix, cancellationToken);
+    }
 
-    async Task<BackupRecord> ReadAsync(BackupId id, HashSet<string> parts, CancellationToken cancellationToken)
+    async Task<BackupRecord?> TryReadAsync(BackupId id, BackupParts parts, CancellationToken cancellationToken)
     {
         try
         {
-            return await ReadSoundAsync(id, parts, cancellationToken);
+            return await TryReadSoundAsync(id, parts, cancellationToken);
         }
         catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
         {
@@ -103,16 +129,25 @@ public sealed class BackupCatalog
         }
     }
 
-    async Task<BackupRecord> ReadSoundAsync(BackupId id, HashSet<string> parts, CancellationToken cancellationToken)
+    async Task<BackupRecord?> TryReadSoundAsync(BackupId id, BackupParts parts, CancellationToken cancellationToken)
     {
-        if (parts.Contains("manifest") && await ManifestObject.TryReadInfoAsync(_store, NameOf(id, "manifest"), cancellationToken) is { } info)
+        if (parts.HasFlag(BackupParts.Manifest))
         {
+            // One that has vanished since it was listed was deleted.
+            if (await ManifestObject.TryReadInfoAsync(_store, NameOf(id, "manifest"), cancellationToken) is not { } info)
+            {
+                return null;
+            }
             CheckIdentity(id, info);
-            return new(id, parts.Contains("complete") ? BackupState.Done : BackupState.WaitingForWals, info, info.BeginTime, null);
+            return new(id, parts.HasFlag(BackupParts.Complete) ? BackupState.Done : BackupState.WaitingForWals, info, info.BeginTime, null);
         }
-        var started = parts.Contains("started") ? await ReadStartedAsync(id, cancellationToken) : null;
-        var failed = parts.Contains("failed") ? await ReadFailedAsync(id, cancellationToken) : null;
-        return new(id, failed is null ? BackupState.Started : BackupState.Failed, null, started?.StartedAt, failed?.Reason);
+        if ((parts & (BackupParts.Started | BackupParts.Failed)) == 0)
+        {
+            return null;
+        }
+        var started = parts.HasFlag(BackupParts.Started) ? await ReadStartedAsync(id, cancellationToken) : null;
+        var failed = parts.HasFlag(BackupParts.Failed) ? await ReadFailedAsync(id, cancellationToken) : null;
+        return new(id, parts.HasFlag(BackupParts.Failed) ? BackupState.Failed : BackupState.Started, null, started?.StartedAt, failed?.Reason);
     }
 
     async Task<Payloads.StartedPayload?> ReadStartedAsync(BackupId id, CancellationToken cancellationToken)
@@ -140,6 +175,15 @@ public sealed class BackupCatalog
             throw Record.Damaged(NameOf(id, "manifest"), contradiction);
         }
     }
+
+    static BackupParts PartOf(ReadOnlySpan<char> name) => name switch
+    {
+        "started" => BackupParts.Started,
+        "manifest" => BackupParts.Manifest,
+        "complete" => BackupParts.Complete,
+        "failed" => BackupParts.Failed,
+        _ => BackupParts.None,
+    };
 
     string NameOf(BackupId id, string part) => $"{_prefix}{id}/{part}";
 }

@@ -25,4 +25,19 @@ public sealed class Lineage
     public BackupCatalog Backups { get; }
 
     public PackStore Packs { get; }
+
+    /// <summary>Begins a backup under a new id. The packs of one that was deleted may be needed by others, so the names of packs count too: none is ever given again.</summary>
+    /// <param name="program">What takes it.</param>
+    public async Task<BackupId> ClaimBackupAsync(DateTimeOffset now, string program, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var known = (await Backups.ListPartsAsync(cancellationToken)).Select(static b => b.Id).Concat(await Packs.ListOwnersAsync(cancellationToken)).ToList();
+            var id = BackupId.Next(now, known.Count > 0 ? known.Max() : null);
+            if (await Backups.StartAsync(id, now, program, cancellationToken))
+            {
+                return id;
+            }
+        }
+    }
 }

@@ -80,6 +80,20 @@ public sealed class PackStore
         return packs;
     }
 
+    /// <summary>The backups whose packs there are, in their order.</summary>
+    public async Task<IReadOnlyList<BackupId>> ListOwnersAsync(CancellationToken cancellationToken)
+    {
+        var owners = new SortedSet<BackupId>();
+        foreach (var name in await _store.ListNamesAsync(_root + Prefix, cancellationToken))
+        {
+            if (StoredPack.TryParse(name[(_root.Length + Prefix.Length)..], 0, out var pack) && BackupId.TryParse(pack.Owner, out var owner))
+            {
+                owners.Add(owner);
+            }
+        }
+        return [.. owners];
+    }
+
     /// <summary>Removes one generation of a pack.</summary>
     public ValueTask DeleteAsync(StoredPack pack, CancellationToken cancellationToken) => _store.DeleteAsync(_root + ObjectOf(pack), cancellationToken);
 

@@ -28,9 +28,11 @@ public sealed class Repository
 
     /// <summary>Opens a repository; one that does not exist yet is empty and is not created by looking.</summary>
     /// <exception cref="BarkeepException">NewerRepository, Damaged, Storage.</exception>
-    public static async Task<Repository> OpenAsync(string directory, CancellationToken cancellationToken)
+    public static Task<Repository> OpenAsync(string directory, CancellationToken cancellationToken) => OpenAsync(new DirectoryStore(directory), cancellationToken);
+
+    /// <inheritdoc cref="OpenAsync(string, CancellationToken)"/>
+    public static async Task<Repository> OpenAsync(DirectoryStore store, CancellationToken cancellationToken)
     {
-        var store = new DirectoryStore(directory);
         var format = await store.TryGetAsync(FormatName, Record.MaxPayloadLength, cancellationToken);
         if (format is not null)
         {
@@ -43,7 +45,7 @@ public sealed class Repository
         }
         return lineages.Count == 0 || format is not null
             ? new(store, lineages)
-            : throw new BarkeepException(ErrorKind.ObjectMissing, $"object {FormatName} is not in {directory}, which holds a repository", "the repository has lost it; restore the repository from its copy");
+            : throw new BarkeepException(ErrorKind.ObjectMissing, $"object {FormatName} is not in {store.Root}, which holds a repository", "the repository has lost it; restore the repository from its copy");
     }
 
     /// <summary>Makes this cluster the present one, creating the repository if need be. Durable when it returns.</summary>

@@ -20,6 +20,7 @@ public static class RestoreJob
     /// </exception>
     public static async Task<RestorePlan> PlanAsync(RestoreOptions options, CancellationToken cancellationToken)
     {
+        using var held = DutyLock.TryShare(options.Locations.RestoreLock(options.Server));
         var prepared = await PrepareAsync(options, cancellationToken);
         if (!prepared.IsOccupied)
         {
@@ -44,6 +45,9 @@ public static class RestoreJob
     /// <exception cref="BarkeepException">As <see cref="PlanAsync"/>; besides Busy, DiskFull, Storage, Interrupted.</exception>
     public static async Task<RestoreResult> RunAsync(RestoreOptions options, IProgress<RestoreProgress>? progress, CancellationToken cancellationToken)
     {
+        // 0. What is being restored stays, even if it is deleted meanwhile.
+        using var held = DutyLock.TryShare(options.Locations.RestoreLock(options.Server));
+
         // 1. What is restored, and whether the target can take it.
         var clock = Stopwatch.StartNew();
         var prepared = await PrepareAsync(options, cancellationToken);

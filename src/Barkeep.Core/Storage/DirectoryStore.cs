@@ -13,19 +13,23 @@ namespace Barkeep.Storage;
 public sealed class DirectoryStore(string root)
 {
     const string UnfinishedDirectory = "tmp";
+    const int OwnDirectoryDepth = 3;
 
     static readonly SearchValues<char> NameCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
 
     static readonly EnumerationOptions EveryFile = new() { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false };
 
+    /// <summary>Awaited before each operation, which it is told: by it, tests choose who of several goes on.</summary>
+    public Func<string, ValueTask>? BeforeEach { get; init; }
+
     /// <summary>The directory that holds the objects; it need not exist yet.</summary>
     public string Root { get; } = Path.GetFullPath(root);
 
     /// <summary>Begins a new object. Nothing is visible until it is published.</summary>
-    public ValueTask<ObjectWriter> CreateAsync(string name, CancellationToken cancellationToken)
+    public async ValueTask<ObjectWriter> CreateAsync(string name, CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
+        await BeginAsync("create", name, cancellationToken);
         var final = PathOf(name);
         var directory = Path.Combine(Root, UnfinishedDirectory);
         Durable.CreateDirectory(directory);
@@ -38,7 +42,7 @@ public sealed class DirectoryStore(string root)
                 // A sweep may come between the file's creation and its mark.
                 if (DutyLock.TryMark(file, temporary) && File.Exists(temporary))
                 {
-                    return ValueTask.FromResult(new ObjectWriter(name, file, temporary, final));
+                    return new(name, file, temporary, final, BeforeEach);
                 }
                 file.Dispose();
             }
@@ -59,16 +63,16 @@ public sealed class DirectoryStore(string root)
     }
 
     /// <summary>Opens an object for reading; null when there is none.</summary>
-    public ValueTask<ObjectReader?> TryOpenAsync(string name, CancellationToken cancellationToken)
+    public async ValueTask<ObjectReader?> TryOpenAsync(string name, CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
+        await BeginAsync("open", name, cancellationToken);
         try
         {
-            return ValueTask.FromResult<ObjectReader?>(new(name, File.OpenHandle(PathOf(name), options: FileOptions.SequentialScan)));
+            return new(name, File.OpenHandle(PathOf(name), options: FileOptions.SequentialScan));
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            return ValueTask.FromResult<ObjectReader?>(null);
+            return null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -101,29 +105,29 @@ public sealed class DirectoryStore(string root)
     }
 
     /// <summary>Whether there is an object of that name.</summary>
-    public ValueTask<bool> ExistsAsync(string name, CancellationToken cancellationToken)
+    public async ValueTask<bool> ExistsAsync(string name, CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
-        return ValueTask.FromResult(File.Exists(PathOf(name)));
+        await BeginAsync("look for", name, cancellationToken);
+        return File.Exists(PathOf(name));
     }
 
     /// <summary>All objects whose names begin with a prefix that ends in <c>/</c>, in ordinal order of their names.</summary>
-    public ValueTask<IReadOnlyList<StoredObject>> ListAsync(string prefix, CancellationToken cancellationToken)
+    public async ValueTask<IReadOnlyList<StoredObject>> ListAsync(string prefix, CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
+        await BeginAsync("list", prefix, cancellationToken);
         var found = new List<StoredObject>();
         foreach (var (path, length) in Enumerate(prefix, static (ref entry) => (entry.ToFullPath(), entry.Length)))
         {
             AddFound(found, path, length);
         }
         found.Sort(static (a, b) => string.CompareOrdinal(a.Name, b.Name));
-        return ValueTask.FromResult<IReadOnlyList<StoredObject>>(found);
+        return found;
     }
 
     /// <summary>As <see cref="ListAsync"/>, the names alone: nobody looks at the files.</summary>
-    public ValueTask<IReadOnlyList<string>> ListNamesAsync(string prefix, CancellationToken cancellationToken)
+    public async ValueTask<IReadOnlyList<string>> ListNamesAsync(string prefix, CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
+        await BeginAsync("list", prefix, cancellationToken);
         var names = new List<string>();
         foreach (var path in Enumerate(prefix, static (ref entry) => entry.ToFullPath()))
         {
@@ -133,28 +137,22 @@ public sealed class DirectoryStore(string root)
             }
         }
         names.Sort(StringComparer.Ordinal);
-        return ValueTask.FromResult<IReadOnlyList<string>>(names);
+        return names;
     }
 
     /// <summary>Removes an object, durably when it returns. One that is not there is no error.</summary>
-    public ValueTask DeleteAsync(string name, CancellationToken cancellationToken)
+    public async ValueTask DeleteAsync(string name, CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
-        var path = PathOf(name);
-        try
-        {
-            File.Delete(path);
-            Durable.FlushDirectory(Path.GetDirectoryName(path)!);
-        }
-        catch (DirectoryNotFoundException)
-        {
-            // Nothing there: that is what was asked for.
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw Errno.From(e, $"deleting object {name} in {Root}");
-        }
-        return ValueTask.CompletedTask;
+        await BeginAsync("delete", name, cancellationToken);
+        // Below these, directories come and go with backups and WAL, by the thousand.
+        Durable.Remove(PathOf(name), withDirectory: name.AsSpan().Count('/') >= OwnDirectoryDepth);
+    }
+
+    /// <summary>When it returns, what a listing of this prefix did not show any more is gone for good, whoever has removed it.</summary>
+    public async ValueTask SettleAsync(string prefix, CancellationToken cancellationToken)
+    {
+        await BeginAsync("settle", prefix, cancellationToken);
+        Durable.FlushNearest(PathOf(prefix.TrimEnd('/')));
     }
 
     /// <summary>Removes what writers that are gone have left unfinished; a living writer's lock protects its file.</summary>
@@ -177,6 +175,12 @@ public sealed class DirectoryStore(string root)
             }
         }
         return removed;
+    }
+
+    ValueTask BeginAsync(string operation, string name, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return BeforeEach?.Invoke($"{operation} {name}") ?? ValueTask.CompletedTask;
     }
 
     internal BarkeepException Missing(string name) =>

@@ -15,10 +15,12 @@ public sealed class ObjectWriter : IDisposable
     readonly string _temporary;
     readonly string _final;
     long _begun;
+    readonly Func<string, ValueTask>? _beforeEach;
     bool _published;
 
-    internal ObjectWriter(string name, SafeFileHandle file, string temporary, string final)
+    internal ObjectWriter(string name, SafeFileHandle file, string temporary, string final, Func<string, ValueTask>? beforeEach)
     {
+        _beforeEach = beforeEach;
         Name = name;
         _file = file;
         _temporary = temporary;
@@ -54,13 +56,24 @@ public sealed class ObjectWriter : IDisposable
     /// <summary>Put-if-absent. When it returns true, the object is complete and durable under its name.</summary>
     /// <returns>False when an object of that name exists: it is untouched, and this one is dropped.</returns>
     /// <exception cref="BarkeepException">DiskFull, Storage: the object may or may not exist, and is whole if it does.</exception>
-    public ValueTask<bool> PublishAsync(CancellationToken cancellationToken)
+    public async ValueTask<bool> PublishAsync(CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        await (_beforeEach?.Invoke($"put {Name}") ?? ValueTask.CompletedTask);
         Durable.Flush(_file, _temporary);
-        Durable.CreateDirectory(Path.GetDirectoryName(_final)!);
-        _published = Durable.Publish(_temporary, _final);
-        return ValueTask.FromResult(_published);
+        var directory = Path.GetDirectoryName(_final)!;
+        while (true)
+        {
+            Durable.CreateDirectory(directory);
+            try
+            {
+                return _published = Durable.Publish(_temporary, _final);
+            }
+            catch (BarkeepException) when (!Directory.Exists(directory))
+            {
+                // Whoever deleted the last object in it has just removed it.
+            }
+        }
     }
 
     public void Dispose()

@@ -23,6 +23,7 @@ static class CommandTree
         new CronCommand(),
         new DeleteCommand(),
         new DiagnoseCommand(),
+        new GcCommand(),
         new ListBackupsCommand(),
         new ListFilesCommand(),
         new ListServersCommand(),

@@ -47,8 +47,8 @@ sealed class CronCommand : SessionCommand
             session.Output.Info($"Starting streaming archiver for server {server}");
         }
 
-        // What was cut off is cleared away. Null means that a backup or a deletion runs now.
-        var interrupted = await CatalogCleaning.TryRunAsync(server, session.Locations, session.Time, cancellationToken);
+        // What was cut off is cleared away. Null means that a backup runs now.
+        var interrupted = await CatalogCleaning.TryRunAsync(repository, server, session.Locations, session.Time, cancellationToken);
         foreach (var id in interrupted ?? [])
         {
             session.Output.Warning($"backup {id} of server {server} was interrupted; it is FAILED now");
@@ -60,6 +60,9 @@ sealed class CronCommand : SessionCommand
             session.Output.Info(missing is null ? $"Backup {id} of server {server} is complete" : $"Backup {id} of server {server} waits for WAL file {missing}");
         }
 
+        // What no backup needs any more goes.
+        await CollectAsync(session, server, repository, cancellationToken);
+
         // No restore crosses a gap, so what came after it needs a backup of its own.
         if (interrupted is not null && await LacksBackupAsync(session, lineage, cancellationToken) is { } reason)
         {
@@ -67,6 +70,21 @@ sealed class CronCommand : SessionCommand
             OwnProgram.StartDetached(session.Locations.BackupLog(server), "backup", server.ToString());
         }
         return 0;
+    }
+
+    static async Task CollectAsync(Session session, ServerName server, Repository repository, CancellationToken cancellationToken)
+    {
+        var collector = new Collector(repository, server, session.Locations);
+        if (!await collector.IsDueAsync(cancellationToken) || await collector.FindHoldAsync(cancellationToken) is not null)
+        {
+            return;
+        }
+        var result = await collector.RunAsync(Collector.DefaultBudget, cancellationToken);
+        CollectionReport.Tell(session, server, result);
+        if (result.Hold is { Kind: ErrorKind.Damaged } damage)
+        {
+            session.Output.Warning($"nothing can be removed on server {server}: {damage.Reason}");
+        }
     }
 
     static async Task<string?> LacksBackupAsync(Session session, Lineage lineage, CancellationToken cancellationToken)

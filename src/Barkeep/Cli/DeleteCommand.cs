@@ -23,17 +23,23 @@ sealed class DeleteCommand : SessionCommand
         var start = session.Time.GetLocalNow();
         var server = session.Read(parse.GetValue(_server)!).Name;
         var backup = (await ServerBackups.ReadAsync(session, server, withWal: false, cancellationToken)).Find(server, parse.GetValue(_backup)!);
-        using var deletion = await BackupDeletion.BeginAsync(server, session.Locations, cancellationToken);
-        var plan = await deletion.PlanAsync(backup.Id, cancellationToken);
         session.Output.Info($"Deleting backup {backup.Id} for server {server}");
-        await deletion.RunAsync(plan, cancellationToken);
-        if (plan.Segments.Count > 0)
+        var result = await BackupDeletion.RunAsync(await session.OpenRepositoryAsync(server, cancellationToken), server, session.Locations, backup.Id, session.Time, cancellationToken);
+        if (result.Segments.Count > 0)
         {
             session.Output.Info("Delete associated WAL segments:");
-            foreach (var segment in plan.Segments)
+            foreach (var segment in result.Segments)
             {
                 session.Output.Info($"\t{segment.Name}");
             }
+        }
+        foreach (var finding in result.Findings)
+        {
+            session.Output.Warning($"server {server}: {finding}");
+        }
+        if (result.Hold is { } hold)
+        {
+            session.Output.Info($"The space comes back later, by cron: {hold.Reason}");
         }
         var elapsed = BackupReport.Duration(session.Time.GetLocalNow() - start);
         session.Output.Info(string.Create(CultureInfo.InvariantCulture, $"Deleted backup {backup.Id} (start time: {start:ddd MMM d HH:mm:ss yyyy}, elapsed time: {elapsed})"));

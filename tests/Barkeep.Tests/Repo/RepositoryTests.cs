@@ -1,5 +1,6 @@
 using Barkeep.Common;
 using Barkeep.Repo;
+using Barkeep.Storage;
 using Barkeep.Tests.Architecture;
 using Barkeep.Tests.Rig;
 using Barkeep.Wal;
@@ -85,16 +86,23 @@ public sealed class RepositoryTests
     }
 
     [Fact]
-    public async Task A_backup_is_withdrawn_manifest_first_and_can_be_forgotten()
+    public async Task A_backup_is_removed_and_is_whole_or_gone_after_each_step()
     {
         using var small = await SmallRepository.CreateAsync();
-        var backups = (await Repository.OpenAsync(small.Directory, default)).Current!.Backups;
-        await backups.WithdrawAsync(SmallRepository.First, default);
-        Assert.Equal(BackupState.Started, (await backups.TryGetAsync(SmallRepository.First, default))!.State);
-        await backups.WithdrawAsync(SmallRepository.First, default);
-        await backups.ForgetAsync(SmallRepository.First, default);
-        Assert.Null(await backups.TryGetAsync(SmallRepository.First, default));
-        await backups.ReadManifestAsync(SmallRepository.Second, default);
+        var states = new List<BackupState?>();
+        foreach (var id in (BackupId[])[SmallRepository.First, SmallRepository.Third])
+        {
+            for (var steps = 1; steps <= 4; steps++)
+            {
+                var left = steps;
+                var store = new DirectoryStore(small.Directory) { BeforeEach = operation => operation.StartsWith("delete", StringComparison.Ordinal) && left-- == 0 ? throw new OperationCanceledException() : ValueTask.CompletedTask };
+                await Xunit.Record.ExceptionAsync(async () => await (await Repository.OpenAsync(store, default)).Current!.Backups.RemoveAsync(id, default));
+                states.Add((await (await Repository.OpenAsync(small.Directory, default)).Current!.Backups.TryGetAsync(id, default))?.State);
+            }
+        }
+        Assert.Equal([BackupState.Done, null, null, null, BackupState.Failed, BackupState.Failed, BackupState.Failed, null], states);
+        Assert.Equal([SmallRepository.Second], (await (await Repository.OpenAsync(small.Directory, default)).Current!.Backups.ListAsync(default)).Select(static b => b.Id));
+        Assert.Single(Directory.EnumerateDirectories(Directory.EnumerateDirectories(small.Directory, "backups", SearchOption.AllDirectories).Single()));
     }
 
     [Fact]

@@ -87,8 +87,7 @@ sealed class SmallRepository : IDisposable
         var small = await CreateAsync();
         var lineage = (await Repository.OpenAsync(small.Directory, default)).Current!;
         var manifest = await lineage.Backups.ReadManifestAsync(Second, default);
-        await lineage.Backups.WithdrawAsync(First, default);
-        await lineage.Backups.ForgetAsync(First, default);
+        await lineage.Backups.RemoveAsync(First, default);
         var packs = await lineage.Packs.ListAsync(default);
         var first = packs.Single(p => p.Owner == First.ToString());
         await lineage.Packs.RewriteAsync(first, NeededOf(manifest, first.Name), default);

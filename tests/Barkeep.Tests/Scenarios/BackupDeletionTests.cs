@@ -61,33 +61,14 @@ public sealed class BackupDeletionTests
         await lineage.Backups.CommitAsync(sharing, manifest with { Info = manifest.Info with { BackupId = sharing.ToString() } }, default);
         var packs = bench.PackFiles();
 
-        Assert.Empty((await DeleteAsync(bench, first.Id)).Packs);
+        Assert.Empty((await DeleteAsync(bench, first.Id)).Removed);
         Assert.Equal(packs, bench.PackFiles());
-        await CleanAsync(bench);
+        Assert.Empty((await CollectAsync(bench)).Removed);
         Assert.Equal(packs, bench.PackFiles());
         await bench.UnpackAsync(sharing, await cluster.NewDirectoryAsync("sharing"));
 
         await DeleteAsync(bench, sharing);
         Assert.Empty(bench.PackFiles());
-    }
-
-    [Fact]
-    public async Task A_deletion_cut_off_after_any_step_is_finished_by_the_next_cleaning()
-    {
-        await using var cluster = await TestCluster.StartNewAsync();
-        using var bench = BackupBench.Of(cluster);
-        var kept = await bench.BackUpAsync();
-        var keptPacks = bench.PackFiles();
-        var gone = await bench.BackUpAsync();
-        var lineage = await bench.LineageAsync();
-        await lineage.Backups.WithdrawAsync(gone.Id, default);
-        Assert.NotEqual(keptPacks, bench.PackFiles());
-
-        await CleanAsync(bench);
-        Assert.Equal(keptPacks, bench.PackFiles());
-        Assert.Equal([BackupState.WaitingForWals, BackupState.Failed], (await bench.ListAsync()).Select(b => b.State));
-        await DeleteAsync(bench, gone.Id);
-        Assert.Equal(kept.Id, Assert.Single(await bench.ListAsync()).Id);
     }
 
     [Fact]
@@ -106,8 +87,9 @@ public sealed class BackupDeletionTests
 
         var refusal = await Assert.ThrowsAsync<BarkeepException>(() => DeleteAsync(bench, sound.Id));
         Assert.Equal(ErrorKind.Damaged, refusal.Kind);
-        await CleanAsync(bench);
+        Assert.Equal(ErrorKind.Damaged, (await CollectAsync(bench)).Hold!.Kind);
         Assert.Equal(packs, bench.PackFiles());
+        Assert.Equal([damaged.Id, sound.Id], (await bench.ListAsync()).Select(static b => b.Id));
 
         await DeleteAsync(bench, damaged.Id);
         Assert.All(bench.PackFiles(), f => Assert.Contains($"/{sound.Id}/", f, StringComparison.Ordinal));
@@ -134,14 +116,9 @@ public sealed class BackupDeletionTests
         return result;
     }
 
-    static async Task<DeletionPlan> DeleteAsync(BackupBench bench, BackupId id)
-    {
-        using var deletion = await BackupDeletion.BeginAsync(bench.Server.Name, bench.Locations, default);
-        var plan = await deletion.PlanAsync(id, default);
-        await deletion.RunAsync(plan, default);
-        return plan;
-    }
+    static async Task<CollectionResult> DeleteAsync(BackupBench bench, BackupId id) =>
+        await BackupDeletion.RunAsync(await Repository.OpenAsync(bench.RepositoryDirectory, default), bench.Server.Name, bench.Locations, id, TimeProvider.System, default);
 
-    static async Task CleanAsync(BackupBench bench) =>
-        Assert.NotNull(await CatalogCleaning.TryRunAsync(bench.Server.Name, bench.Locations, TimeProvider.System, default));
+    static async Task<CollectionResult> CollectAsync(BackupBench bench) =>
+        await new Collector(await Repository.OpenAsync(bench.RepositoryDirectory, default), bench.Server.Name, bench.Locations).RunAsync(Collector.DefaultBudget, default);
 }

@@ -74,7 +74,7 @@ public sealed class BackupFailureTests
     }
 
     [Fact]
-    public async Task B11_a_second_backup_or_a_deletion_is_refused_while_one_runs_and_names_its_process()
+    public async Task B11_a_second_backup_and_its_own_deletion_are_refused_while_one_runs_and_names_its_process()
     {
         await using var cluster = await TestCluster.StartNewAsync();
         using var bench = BackupBench.Of(cluster);
@@ -84,10 +84,11 @@ public sealed class BackupFailureTests
         var second = await Assert.ThrowsAsync<BarkeepException>(() => bench.BackUpAsync());
         Assert.Equal(ErrorKind.Busy, second.Kind);
         Assert.Contains($"process {Environment.ProcessId}", second.Message, StringComparison.Ordinal);
-        var deletion = await Assert.ThrowsAsync<BarkeepException>(() => BackupDeletion.BeginAsync(bench.Server.Name, bench.Locations, default));
+        var repository = await Repository.OpenAsync(bench.RepositoryDirectory, default);
+        var deletion = await Assert.ThrowsAsync<BarkeepException>(() => BackupDeletion.RunAsync(repository, bench.Server.Name, bench.Locations, id, TimeProvider.System, default));
         Assert.Equal(ErrorKind.Busy, deletion.Kind);
         // Cleaning must not take the running one for an interrupted one.
-        Assert.Null(await CatalogCleaning.TryRunAsync(bench.Server.Name, bench.Locations, TimeProvider.System, default));
+        Assert.Null(await CatalogCleaning.TryRunAsync(repository, bench.Server.Name, bench.Locations, TimeProvider.System, default));
         Assert.Equal((id, BackupState.Started), ((await bench.ListAsync())[0].Id, (await bench.ListAsync())[0].State));
 
         await stop.CancelAsync();

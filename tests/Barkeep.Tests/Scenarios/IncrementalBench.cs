@@ -56,8 +56,8 @@ sealed class IncrementalBench : IAsyncDisposable
 
     public async Task DeleteAsync(BackupId id)
     {
-        using var deletion = await BackupDeletion.BeginAsync(Reception.Config.Name, Reception.Locations, default);
-        await deletion.RunAsync(await deletion.PlanAsync(id, default), default);
+        var repository = await Repository.OpenAsync(Reception.Locations.RepositoryDirectory(Reception.Config.Name), default);
+        Assert.Null((await BackupDeletion.RunAsync(repository, Reception.Config.Name, Reception.Locations, id, TimeProvider.System, default)).Hold);
     }
 
     /// <summary>Compares a backup, taken at rest, with a pg_basebackup, page for page.</summary>

@@ -200,10 +200,8 @@ sealed class HistoryRun : IAsyncDisposable
             return;
         }
         var backup = _backups[^(1 + (int)(age * (_backups.Count - 1)))];
-        using (var deletion = await BackupDeletion.BeginAsync(_reception.Config.Name, _reception.Locations, default))
-        {
-            await deletion.RunAsync(await deletion.PlanAsync(backup.Id, default), default);
-        }
+        var repository = await Repository.OpenAsync(_reception.Locations.RepositoryDirectory(_reception.Config.Name), default);
+        await BackupDeletion.RunAsync(repository, _reception.Config.Name, _reception.Locations, backup.Id, TimeProvider.System, default);
         _backups.Remove(backup);
         if (backup.Copy is not null)
         {

@@ -1,0 +1,245 @@
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Repo;
+
+namespace Barkeep.Backups;
+
+/// <summary>
+/// Removes what no backup needs any more (docs/format.md, "Collection, in order"). Backups, restores and deletions may begin, run and end
+/// meanwhile: none waits, and none is hurt.
+/// </summary>
+public sealed class Collector(Repository repository, ServerName server, Locations locations)
+{
+    /// <summary>
+    /// Bytes that one collection writes anew. cron collects within the minute until it runs again, and a receiver that has ended waits for
+    /// it: at some 100 MB/s, with reading and flushing, this takes a quarter of that.
+    /// </summary>
+    public const long DefaultBudget = 1L << 30;
+
+    /// <summary>Whether there may be something to collect. Cheap: lists names.</summary>
+    public async Task<bool> IsDueAsync(CancellationToken cancellationToken) =>
+        CollectionMemory.TryRead(locations.CollectionMemory(server)) is not { } memory
+        || memory.IsOutdatedBy(await CollectionMemory.LookAsync(repository, cancellationToken));
+
+    /// <summary>What a collection would do now, for each lineage; does nothing.</summary>
+    /// <exception cref="BarkeepException">Damaged: a manifest cannot be read, so what it needs is not known. NewerRepository, Storage.</exception>
+    public async Task<IReadOnlyList<CollectionPlan>> PlanAsync(CancellationToken cancellationToken)
+    {
+        var plans = new List<CollectionPlan>();
+        foreach (var lineage in repository.Lineages)
+        {
+            var seen = await LookAsync(lineage, null, cancellationToken);
+            var needs = await PageNeeds.ReadAsync(lineage, seen.Manifests, cancellationToken);
+            plans.Add(await PlanAsync(lineage, seen, needs, new(), cancellationToken));
+        }
+        return plans;
+    }
+
+    /// <summary>Why a collection would remove nothing now; null when nothing keeps it.</summary>
+    public async Task<CollectionHold?> FindHoldAsync(CancellationToken cancellationToken)
+    {
+        foreach (var lineage in repository.Lineages)
+        {
+            var backups = await lineage.Backups.ListPartsAsync(cancellationToken);
+            if (HoldOf(backups, null) is { } hold)
+            {
+                return hold;
+            }
+        }
+        return null;
+    }
+
+    /// <summary>Collects. What is removed is gone for good when it returns.</summary>
+    /// <param name="budget">Bytes to write anew at most; see <see cref="DefaultBudget"/>.</param>
+    /// <exception cref="BarkeepException">NewerRepository, Storage.</exception>
+    public Task<CollectionResult> RunAsync(long budget, CancellationToken cancellationToken) => RunAsync(budget, null, cancellationToken);
+
+    /// <summary>Removes a backup between the first and the second step: what it needs does not count.</summary>
+    /// <exception cref="BarkeepException">Damaged: another manifest of its lineage cannot be read; nothing has been removed, the backup neither.</exception>
+    internal async Task<CollectionResult> RunAsync(long budget, (Lineage Lineage, BackupId Id)? deleted, CancellationToken cancellationToken)
+    {
+        using var turn = DutyLock.TryTake(locations.CollectionLock(server));
+        var result = new CollectionResult { Hold = turn is null ? new(ErrorKind.Busy, "another collection is running") : null };
+        foreach (var lineage in repository.Lineages)
+        {
+            var id = deleted?.Lineage == lineage ? deleted?.Id : null;
+            try
+            {
+                await RunAsync(lineage, id, budget, turn is not null, result, cancellationToken);
+            }
+            catch (BarkeepException e) when (id is null && e.Kind == ErrorKind.Damaged)
+            {
+                result.Hold = new(e.Kind, e.Message);
+            }
+        }
+        result.IsFinished &= result.Hold is null;
+        if (turn is not null && (result.IsFinished || result.Hold?.Kind == ErrorKind.Damaged))
+        {
+            // A damaged manifest is not read again each minute: it stays as it is until somebody acts.
+            (await CollectionMemory.LookAsync(repository, cancellationToken)).Write(locations.CollectionMemory(server));
+        }
+        return result;
+    }
+
+    async Task RunAsync(Lineage lineage, BackupId? deleted, long budget, bool mayCollect, CollectionResult result, CancellationToken cancellationToken)
+    {
+        // What there is, and what is needed of it. Not worth reading when it cannot be acted upon.
+        var seen = await LookAsync(lineage, deleted, cancellationToken);
+        if (deleted is null && (!mayCollect || IsHeld(seen.Backups, null, result)))
+        {
+            return;
+        }
+        var needs = await PageNeeds.ReadAsync(lineage, seen.Manifests, cancellationToken);
+        if (deleted is { } id)
+        {
+            await lineage.Backups.RemoveAsync(id, cancellationToken);
+        }
+
+        // Whether that still holds: nobody may need what was listed, and not be among those who were asked.
+        var now = await lineage.Backups.ListPartsAsync(cancellationToken);
+        if (!mayCollect || IsHeld(now, seen.Manifests, result))
+        {
+            return;
+        }
+        var lost = now.Where(static b => !b.Parts.HasFlag(BackupParts.Manifest)).ToList();
+        await lineage.Backups.SettleAsync(lost.Select(static b => b.Id), cancellationToken);
+        foreach (var remnant in lost.Where(static b => (b.Parts & (BackupParts.Started | BackupParts.Failed)) == 0))
+        {
+            await lineage.Backups.RemoveAsync(remnant.Id, cancellationToken);
+        }
+
+        // Everything that goes, before anything is written.
+        var plan = await PlanAsync(lineage, seen, needs, result, cancellationToken);
+        foreach (var pack in plan.Unneeded)
+        {
+            await RemoveAsync(lineage, pack, result, cancellationToken);
+        }
+        foreach (var segment in plan.Segments)
+        {
+            await lineage.Wal.DeleteSegmentAsync(segment, cancellationToken);
+            result.RemovedSegments.Add(segment);
+            result.FreedLength += segment.StoredLength;
+        }
+        await RemoveSupersededAsync(lineage, plan, needs, result, cancellationToken);
+        await RewriteAsync(lineage, plan, budget, result, cancellationToken);
+    }
+
+    // Packs and segments first: what is listed here was put before the backups are listed.
+    static async Task<Sight> LookAsync(Lineage lineage, BackupId? without, CancellationToken cancellationToken)
+    {
+        var packs = await lineage.Packs.ListAsync(cancellationToken);
+        var segments = await lineage.Wal.ListSegmentsAsync(cancellationToken);
+        var backups = await lineage.Backups.ListPartsAsync(cancellationToken);
+        return new(packs, segments, backups, [.. backups.Where(b => b.Parts.HasFlag(BackupParts.Manifest) && b.Id != without).Select(static b => b.Id)]);
+    }
+
+    bool IsHeld(IReadOnlyList<(BackupId Id, BackupParts Parts)> backups, HashSet<BackupId>? known, CollectionResult result)
+    {
+        var hold = HoldOf(backups, known);
+        result.Hold = hold ?? result.Hold;
+        return hold is not null;
+    }
+
+    CollectionHold? HoldOf(IReadOnlyList<(BackupId Id, BackupParts Parts)> backups, HashSet<BackupId>? known)
+    {
+        foreach (var (id, parts) in backups)
+        {
+            if ((parts & (BackupParts.Started | BackupParts.Manifest | BackupParts.Failed)) == BackupParts.Started)
+            {
+                return new(ErrorKind.Busy, $"backup {id} is running");
+            }
+            if (known is not null && parts.HasFlag(BackupParts.Manifest) && !known.Contains(id))
+            {
+                return new(ErrorKind.Busy, $"backup {id} has just been taken");
+            }
+        }
+        return DutyLock.IsHeld(locations.RestoreLock(server)) ? new(ErrorKind.Busy, "a restore is running") : null;
+    }
+
+    static async Task<CollectionPlan> PlanAsync(Lineage lineage, Sight seen, PageNeeds needs, CollectionResult result, CancellationToken cancellationToken)
+    {
+        var there = seen.Packs.Select(static p => p.Name).ToHashSet(StringComparer.Ordinal);
+        result.Problems.AddRange(needs.Packs.Keys.Where(p => !there.Contains(p)).Select(static p => $"pack {p}, of which backups need pages, is not there"));
+        var pages = new Dictionary<StoredPack, int>();
+        foreach (var pack in seen.Packs.Where(p => needs.Packs.ContainsKey(p.Name)))
+        {
+            try
+            {
+                pages[pack] = await lineage.Packs.TryCountPagesAsync(pack, cancellationToken) ?? 0;
+            }
+            catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.NewerRepository)
+            {
+                result.Problems.Add(e.Message);
+            }
+        }
+        return CollectionPlan.Make(needs, seen.Packs, p => pages.GetValueOrDefault(p), seen.Segments, lineage.Identity.SegmentSize);
+    }
+
+    static async Task RemoveAsync(Lineage lineage, StoredPack pack, CollectionResult result, CancellationToken cancellationToken)
+    {
+        await lineage.Packs.DeleteAsync(pack, cancellationToken);
+        result.RemovedPacks.Add(pack);
+        result.FreedLength += pack.StoredLength;
+    }
+
+    // A lower generation may be the last good copy: it goes when the one that is read instead has what is needed.
+    static async Task RemoveSupersededAsync(Lineage lineage, CollectionPlan plan, PageNeeds needs, CollectionResult result, CancellationToken cancellationToken)
+    {
+        foreach (var pack in plan.Superseded)
+        {
+            try
+            {
+                using var reader = await lineage.Packs.OpenAsync(pack.Name, cancellationToken);
+                var needed = needs.Packs[pack.Name];
+                if (Enumerable.Range(0, reader.Index.PageCount).Count(p => needed.Contains(reader.Index.OrdinalAt(p))) == needed.Count)
+                {
+                    await RemoveAsync(lineage, pack, result, cancellationToken);
+                }
+                else
+                {
+                    result.Problems.Add($"pack {pack} is kept: a later generation lacks pages that backups need");
+                }
+            }
+            catch (BarkeepException e) when (IsOfThePack(e))
+            {
+                result.Problems.Add($"pack {pack} is kept: {e.Message}");
+            }
+        }
+    }
+
+    static async Task RewriteAsync(Lineage lineage, CollectionPlan plan, long budget, CollectionResult result, CancellationToken cancellationToken)
+    {
+        var left = budget;
+        foreach (var sparse in plan.Sparse)
+        {
+            if (left <= 0)
+            {
+                result.IsFinished = false;
+                return;
+            }
+            try
+            {
+                var next = await lineage.Packs.RewriteAsync(sparse.Pack, sparse.Needed, cancellationToken);
+                left -= next.StoredLength;
+                result.RewrittenPacks.Add(next);
+                result.FreedLength += sparse.Pack.StoredLength - next.StoredLength;
+                await lineage.Packs.DeleteAsync(sparse.Pack, cancellationToken);
+            }
+            catch (BarkeepException e) when (IsOfThePack(e))
+            {
+                result.Problems.Add($"pack {sparse.Pack} is left as it is: {e.Message}");
+            }
+            catch (BarkeepException e) when (e.Kind == ErrorKind.DiskFull)
+            {
+                result.Problems.Add($"packs cannot be written anew: {e.Message}");
+                result.IsFinished = false;
+                return;
+            }
+        }
+    }
+
+    static bool IsOfThePack(BarkeepException e) => e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing or ErrorKind.NewerRepository;
+
+    sealed record Sight(
+        IReadOnlyList<StoredPack> Packs, IReadOnlyList<StoredSegment> Segments, IReadOnlyList<(BackupId Id, BackupParts Parts)> Backups, HashSet<BackupId> Manifests);
+}

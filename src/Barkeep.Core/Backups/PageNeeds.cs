@@ -1,0 +1,55 @@
+using Barkeep.Common;
+using Barkeep.Repo;
+using Barkeep.Wal;
+
+namespace Barkeep.Backups;
+
+/// <summary>What backups need of packs and of WAL, as their manifests say.</summary>
+public sealed class PageNeeds
+{
+    readonly Dictionary<string, PageSet> _packs = new(StringComparer.Ordinal);
+
+    /// <summary>Each pack of which a page is needed, and which pages.</summary>
+    public IReadOnlyDictionary<string, PageSet> Packs => _packs;
+
+    /// <summary>Where the oldest backup begins; null without backups.</summary>
+    public Lsn? OldestBegin { get; private set; }
+
+    /// <summary>Reads the backups' manifests. One that has been deleted meanwhile needs nothing.</summary>
+    /// <exception cref="BarkeepException">Damaged: a manifest that cannot be read could refer to any page, so none may be removed. NewerRepository, Storage.</exception>
+    internal static async Task<PageNeeds> ReadAsync(Lineage lineage, IEnumerable<BackupId> backups, CancellationToken cancellationToken)
+    {
+        var needs = new PageNeeds();
+        foreach (var id in backups)
+        {
+            try
+            {
+                needs.Add(await lineage.Backups.ReadManifestAsync(id, cancellationToken));
+            }
+            catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.HostilePath)
+            {
+                throw new BarkeepException(ErrorKind.Damaged, $"which packs backup {id} needs is not known: {e.Message}", "restore the repository's copy of its records, or delete that backup first");
+            }
+            catch (BarkeepException e) when (e.Kind == ErrorKind.ObjectMissing)
+            {
+                // Deleted since it was listed.
+            }
+        }
+        return needs;
+    }
+
+    /// <summary>Adds what a backup needs.</summary>
+    public void Add(Manifest manifest)
+    {
+        foreach (var run in manifest.Entries.SelectMany(static e => e.Runs).Where(static r => !r.IsZeros))
+        {
+            var pack = manifest.Packs[run.Pack];
+            if (!_packs.TryGetValue(pack, out var pages))
+            {
+                _packs.Add(pack, pages = new());
+            }
+            pages.Add(run.Ordinal, run.Count);
+        }
+        OldestBegin = OldestBegin is { } oldest && oldest < manifest.Info.BeginLsn ? oldest : manifest.Info.BeginLsn;
+    }
+}

@@ -1,0 +1,20 @@
+namespace Barkeep.Repo;
+
+/// <summary>Which objects of a backup there are (docs/format.md, "A backup, in order").</summary>
+[Flags]
+public enum BackupParts
+{
+    None = 0,
+
+    /// <summary>It has begun and owns its id.</summary>
+    Started = 1,
+
+    /// <summary>It exists.</summary>
+    Manifest = 2,
+
+    /// <summary>Its WAL was seen to be here.</summary>
+    Complete = 4,
+
+    /// <summary>It ended without a manifest.</summary>
+    Failed = 8,
+}
