@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 
 namespace Barkeep.Wal;
 
@@ -9,7 +10,7 @@ namespace Barkeep.Wal;
 /// <param name="changes">What is added to.</param>
 /// <param name="from">Records that begin before count for nothing.</param>
 /// <param name="to">Nor do those that begin here or later.</param>
-public readonly struct BlockChangeCollector(BlockChanges changes, Lsn from, Lsn to) : IRecordVisitor
+public readonly struct BlockChangeCollector(BlockChanges changes, Lsn from, Lsn to) : IRecordVisitor, IBlockVisitor
 {
     const int RelationSize = 12;
 
@@ -25,21 +26,21 @@ public readonly struct BlockChangeCollector(BlockChanges changes, Lsn from, Lsn 
         {
             return;
         }
-        var references = new BlockReferences(record);
-        while (references.MoveNext())
+        var visitor = this;
+        if (!BlockReferences.TryRead(record, ref visitor, out var data)
+            || (record.Header.Manager <= ResourceManager.Database && !ReadData(record, data)))
         {
-            if (references.Fork.Fork != ForkNumber.FreeSpaceMap)
-            {
-                changes.Add(references.Fork, references.Block);
-            }
+            changes.AddEverything($"the WAL record of {record.Header.Manager} at {record.Start}, {record.Header.Length} bytes long, cannot be read");
         }
-        if (references.IsMalformed)
+    }
+
+    /// <summary>A block that a record refers to.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Visit(in RelationFork fork, uint block)
+    {
+        if (fork.Fork != ForkNumber.FreeSpaceMap)
         {
-            CannotRead(record);
-        }
-        else if (record.Header.Manager <= ResourceManager.Database && !ReadData(record, references.Data))
-        {
-            CannotRead(record);
+            changes.Add(fork, block);
         }
     }
 
@@ -51,9 +52,6 @@ public readonly struct BlockChangeCollector(BlockChanges changes, Lsn from, Lsn 
         ResourceManager.Database => ReadDatabase(record, data),
         _ => true,
     };
-
-    void CannotRead(in WalRecord record) =>
-        changes.AddEverything($"the WAL record of {record.Header.Manager} at {record.Start}, {record.Header.Length} bytes long, cannot be read");
 
     // pg_control.h, xl_parameter_change; since version 17 each checkpoint's redo record begins with the level too.
     bool ReadWalLevel(in WalRecord record, ReadOnlySpan<byte> data)
@@ -123,7 +121,7 @@ public readonly struct BlockChangeCollector(BlockChanges changes, Lsn from, Lsn 
         }
         for (; count > 0; count--, relations = relations[RelationSize..])
         {
-            var main = ReadRelation(relations);
+            var main = BlockReferences.RelationAt(relations);
             changes.AddFrom(main, 0);
             changes.AddFrom(main with { Fork = ForkNumber.VisibilityMap }, 0);
             changes.AddFrom(main with { Fork = ForkNumber.Init }, 0);
@@ -141,7 +139,7 @@ public readonly struct BlockChangeCollector(BlockChanges changes, Lsn from, Lsn 
             var fork = BinaryPrimitives.ReadUInt32LittleEndian(data[RelationSize..]);
             if (fork != (uint)ForkNumber.FreeSpaceMap && fork <= (uint)ForkNumber.Init)
             {
-                changes.AddFrom(ReadRelation(data) with { Fork = (ForkNumber)fork }, 0);
+                changes.AddFrom(BlockReferences.RelationAt(data) with { Fork = (ForkNumber)fork }, 0);
             }
             return fork <= (uint)ForkNumber.Init;
         }
@@ -149,7 +147,7 @@ public readonly struct BlockChangeCollector(BlockChanges changes, Lsn from, Lsn 
         {
             const int Main = 1;
             const int VisibilityMap = 2;
-            var main = ReadRelation(data[4..]);
+            var main = BlockReferences.RelationAt(data[4..]);
             var flags = data[4 + RelationSize];
             if ((flags & Main) != 0)
             {
@@ -189,10 +187,4 @@ public readonly struct BlockChangeCollector(BlockChanges changes, Lsn from, Lsn 
         }
         return true;
     }
-
-    static RelationFork ReadRelation(ReadOnlySpan<byte> bytes) => new(
-        BinaryPrimitives.ReadUInt32LittleEndian(bytes),
-        BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..]),
-        BinaryPrimitives.ReadUInt32LittleEndian(bytes[8..]),
-        ForkNumber.Main);
 }

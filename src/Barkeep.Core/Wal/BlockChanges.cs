@@ -26,7 +26,7 @@ public sealed class BlockChanges
     /// <summary>What was added of each fork, without what follows from other forks or from the database.</summary>
     public IReadOnlyDictionary<RelationFork, ForkChanges> Forks => _forks;
 
-    public void Add(RelationFork fork, uint block) => Of(fork).Add(block);
+    public void Add(in RelationFork fork, uint block) => Of(fork).Add(block);
 
     /// <summary>Everything of a fork from a block on.</summary>
     public void AddFrom(RelationFork fork, uint limit) => Of(fork).AddFrom(limit);
@@ -100,7 +100,7 @@ public sealed class BlockChanges
     ForkChanges? MainOf(RelationFork fork) =>
         fork.Fork == ForkNumber.VisibilityMap ? _forks.GetValueOrDefault(fork with { Fork = ForkNumber.Main }) : null;
 
-    ForkChanges Of(RelationFork fork)
+    ForkChanges Of(in RelationFork fork)
     {
         if (_last is null || fork != _lastFork)
         {

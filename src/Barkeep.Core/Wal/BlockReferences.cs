@@ -1,12 +1,12 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 
 namespace Barkeep.Wal;
 
 /// <summary>
-/// Reads, one by one, the blocks that a record's header refers to (xlogrecord.h), and then finds the record's own data.
-/// Every resource manager's records are laid out alike, extensions' too.
+/// Reads the blocks that a record's header refers to (xlogrecord.h). Every resource manager's records are laid out alike, extensions' too.
 /// </summary>
-public ref struct BlockReferences
+public static class BlockReferences
 {
     const byte MaxBlockId = 32;
     const byte ShortData = 255;
@@ -23,132 +23,113 @@ public ref struct BlockReferences
     const int CompressedBefore15 = 0x02;
     const int CompressedSince15 = 0x04 | 0x08 | 0x10;
 
-    readonly ReadOnlySpan<byte> _head;
-    readonly long _length;
-    readonly int _compressed;
-    int _at = RecordHeader.Size;
-    long _following;
-    uint _dataLength;
-    bool _hasRelation;
-
-    public BlockReferences(in WalRecord record)
+    /// <summary>Shows each reference to the visitor.</summary>
+    /// <param name="data">The record's own data: all, or as much as the walker keeps of a record. Empty when there is none.</param>
+    /// <returns>False when the record is not laid out as PostgreSQL does: what was shown may not be all.</returns>
+    /// <remarks>Every record of a walk comes through here: locals, since fields would be kept in memory.</remarks>
+    public static bool TryRead<TVisitor>(in WalRecord record, ref TVisitor visitor, out ReadOnlySpan<byte> data)
+        where TVisitor : struct, IBlockVisitor
     {
-        _head = record.Head;
-        _length = record.Header.Length;
-        _compressed = record.MajorVersion < 15 ? CompressedBefore15 : CompressedSince15;
-    }
-
-    /// <summary>The fork that the present reference is to.</summary>
-    public RelationFork Fork { get; private set; }
-
-    public uint Block { get; private set; }
-
-    /// <summary>Whether the record is not laid out as PostgreSQL does: what was read so far may not be all.</summary>
-    public bool IsMalformed { get; private set; }
-
-    /// <summary>
-    /// The record's own data, once all references are read: all, or as much as the walker keeps of a record. Empty when there is none.
-    /// </summary>
-    public readonly ReadOnlySpan<byte> Data => _length - _dataLength is var begin && begin < _head.Length ? _head[(int)begin..] : default;
-
-    /// <summary>Goes to the next reference; false after the last.</summary>
-    public bool MoveNext()
-    {
+        var head = record.Head;
+        long length = record.Header.Length;
+        var at = RecordHeader.Size;
         // Headers come first, then what they announce, to the record's end.
-        while (_length - _at > _following)
+        var following = 0L;
+        var dataLength = 0U;
+        var (tablespace, database, relation, hasRelation) = (0U, 0U, 0U, false);
+        data = default;
+        while (length - at > following)
         {
-            // No header but a reference's is longer than this.
-            if (_head.Length - _at < 2)
+            var rest = (uint)at < (uint)head.Length ? head[at..] : default;
+            // No header is shorter than this.
+            if (rest.Length < 2)
             {
-                return Malformed();
+                return false;
             }
-            var id = _head[_at];
-            if (id <= MaxBlockId)
+            if (rest[0] <= MaxBlockId)
             {
-                return ReadReference();
+                var size = HeaderSize(rest, record.MajorVersion, out var announced);
+                var isSame = (rest[1] & SameRelation) != 0;
+                var end = size + (isSame ? 4 : 16);
+                var number = (ForkNumber)(rest[1] & ForkMask);
+                if (size == 0 || rest.Length < end || number > ForkNumber.Init || (isSame && !hasRelation))
+                {
+                    return false;
+                }
+                if (!isSame)
+                {
+                    (tablespace, database, relation, _) = RelationAt(rest[size..]);
+                    hasRelation = true;
+                }
+                visitor.Visit(new(tablespace, database, relation, number), BinaryPrimitives.ReadUInt32LittleEndian(rest[(end - 4)..]));
+                following += announced;
+                at += end;
             }
-            if (id == ShortData)
+            else if (rest[0] == ShortData)
             {
-                _dataLength = _head[_at + 1];
-                _following += _dataLength;
-                _at += 2;
+                dataLength = rest[1];
+                following += dataLength;
+                at += 2;
             }
-            else if (!ReadRareHeader(id))
+            else if (!TryReadRare(rest, ref at, ref dataLength, ref following))
             {
-                return Malformed();
+                return false;
             }
         }
-        return _length - _at != _following && Malformed();
+        data = length - dataLength < head.Length ? head[(int)(length - dataLength)..] : default;
+        return length - at == following;
     }
 
-    bool ReadRareHeader(byte id)
+    /// <summary>Tablespace, database and number, 12 bytes, of a main fork.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static RelationFork RelationAt(ReadOnlySpan<byte> bytes) => new(
+        BinaryPrimitives.ReadUInt32LittleEndian(bytes),
+        BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..]),
+        BinaryPrimitives.ReadUInt32LittleEndian(bytes[8..]),
+        ForkNumber.Main);
+
+    /// <summary>How long a reference's header is before relation and block, and how many bytes of data and image it announces.</summary>
+    /// <returns>0 when it is cut off.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static int HeaderSize(ReadOnlySpan<byte> header, int version, out long announced)
     {
-        switch (id)
+        announced = 0;
+        if (header.Length < 4)
         {
-            case LongData when _head.Length - _at >= 5:
-                _dataLength = BinaryPrimitives.ReadUInt32LittleEndian(_head[(_at + 1)..]);
-                _following += _dataLength;
-                _at += 5;
+            return 0;
+        }
+        announced = BinaryPrimitives.ReadUInt16LittleEndian(header[2..]);
+        if ((header[1] & HasImage) == 0)
+        {
+            return 4;
+        }
+        if (header.Length < 9)
+        {
+            return 0;
+        }
+        announced += BinaryPrimitives.ReadUInt16LittleEndian(header[4..]);
+        var compressed = version < 15 ? CompressedBefore15 : CompressedSince15;
+        return (header[8] & HasHole) != 0 && (header[8] & compressed) != 0 ? 11 : 9;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static bool TryReadRare(ReadOnlySpan<byte> header, ref int at, ref uint dataLength, ref long following)
+    {
+        switch (header[0])
+        {
+            case LongData when header.Length >= 5:
+                dataLength = BinaryPrimitives.ReadUInt32LittleEndian(header[1..]);
+                following += dataLength;
+                at += 5;
                 return true;
             case Origin:
-                _at += 3;
+                at += 3;
                 return true;
             case TopLevelXid:
-                _at += 5;
+                at += 5;
                 return true;
             default:
                 return false;
         }
-    }
-
-    bool ReadReference()
-    {
-        var rest = _head[_at..];
-        if (rest.Length < 4)
-        {
-            return Malformed();
-        }
-        var flags = rest[1];
-        _following += BinaryPrimitives.ReadUInt16LittleEndian(rest[2..]);
-        var size = 4;
-        if ((flags & HasImage) != 0)
-        {
-            if (rest.Length < 9)
-            {
-                return Malformed();
-            }
-            _following += BinaryPrimitives.ReadUInt16LittleEndian(rest[4..]);
-            size = (rest[8] & HasHole) != 0 && (rest[8] & _compressed) != 0 ? 11 : 9;
-        }
-        var sameRelation = (flags & SameRelation) != 0;
-        var next = size + (sameRelation ? 4 : 16);
-        var fork = (ForkNumber)(flags & ForkMask);
-        if (rest.Length < next || fork > ForkNumber.Init || (sameRelation && !_hasRelation))
-        {
-            return Malformed();
-        }
-        if (sameRelation)
-        {
-            Fork = Fork with { Fork = fork };
-        }
-        else
-        {
-            var relation = rest[size..];
-            Fork = new(
-                BinaryPrimitives.ReadUInt32LittleEndian(relation),
-                BinaryPrimitives.ReadUInt32LittleEndian(relation[4..]),
-                BinaryPrimitives.ReadUInt32LittleEndian(relation[8..]),
-                fork);
-            _hasRelation = true;
-        }
-        Block = BinaryPrimitives.ReadUInt32LittleEndian(rest[(next - 4)..]);
-        _at += next;
-        return true;
-    }
-
-    bool Malformed()
-    {
-        IsMalformed = true;
-        return false;
     }
 }

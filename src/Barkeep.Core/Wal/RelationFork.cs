@@ -9,6 +9,10 @@ public readonly record struct RelationFork(uint Tablespace, uint Database, uint 
     public int CompareTo(RelationFork other) =>
         (Tablespace, Database, Relation, (byte)Fork).CompareTo((other.Tablespace, other.Database, other.Relation, (byte)other.Fork));
 
+    // Spelled out: the generated one asks a comparer for each field, and this runs for every block reference.
+    public bool Equals(RelationFork other) =>
+        Relation == other.Relation && Fork == other.Fork && Database == other.Database && Tablespace == other.Tablespace;
+
     public override int GetHashCode() => (int)(((((Tablespace * 31) + Database) * 31) + Relation) * 4) + (int)Fork;
 
     /// <summary>As pg_waldump writes it: <c>1663/5/16384 vm</c>, the main fork without a word.</summary>
