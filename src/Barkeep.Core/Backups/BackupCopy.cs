@@ -18,15 +18,30 @@ sealed class BackupCopy(
     public IReadOnlyList<string> Warnings => _warnings;
 
     /// <summary>Takes the backup. All packs are durable when it returns, and nothing of it is left on the server.</summary>
-    public async Task<Manifest> RunAsync(PackSeries packs, CancellationToken cancellationToken)
+    /// <param name="main">The session that the backup is begun in; it ends with it.</param>
+    public async Task<Manifest> RunAsync(SqlSession main, PackSeries packs, CancellationToken cancellationToken)
+    {
+        // A first reader connects while the server makes its checkpoint.
+        var connecting = SqlSession.OpenAsync(server, "backup reader", cancellationToken);
+        try
+        {
+            return await RunAsync(main, connecting, packs, cancellationToken);
+        }
+        finally
+        {
+            await connecting.ContinueWith(static c => c.IsCompletedSuccessfully ? c.Result.DisposeAsync().AsTask() : Task.CompletedTask, TaskScheduler.Default).Unwrap();
+        }
+    }
+
+    async Task<Manifest> RunAsync(SqlSession main, Task<SqlSession> connecting, PackSeries packs, CancellationToken cancellationToken)
     {
         // The server begins: a checkpoint, and full page images from here on.
         progress?.Report(new() { Step = BackupStep.Starting, Id = id });
         var beginTime = time.GetLocalNow();
-        await using var session = await BackupSession.StartAsync(server, facts, id, options.FastCheckpoint, cancellationToken);
+        await using var session = await BackupSession.StartAsync(main, facts, id, options.FastCheckpoint, cancellationToken);
         try
         {
-            return await CopyAsync(session, packs, beginTime, session.Lost);
+            return await CopyAsync(session, connecting, packs, beginTime, session.Lost);
         }
         catch (Exception) when (session.Failure is not null && !cancellationToken.IsCancellationRequested)
         {
@@ -34,7 +49,7 @@ sealed class BackupCopy(
         }
     }
 
-    async Task<Manifest> CopyAsync(BackupSession session, PackSeries packs, DateTimeOffset beginTime, CancellationToken cancellationToken)
+    async Task<Manifest> CopyAsync(BackupSession session, Task<SqlSession> connecting, PackSeries packs, DateTimeOffset beginTime, CancellationToken cancellationToken)
     {
         // What is there to back up, and what of it has changed?
         progress?.Report(new() { Step = BackupStep.Listing, Id = id, BeginLsn = session.Begin });
@@ -54,7 +69,7 @@ sealed class BackupCopy(
         var recheck = facts.DataChecksums ? new PageRecheck(session, session.Begin) : null;
         var plan = Plan(files);
         var counter = new CopyCounter(About(session, files, plan, selection.Since, whyEverything), time, progress);
-        await ReadFilesAsync(plan, () => new(packing, recheck, earlier), counter, cancellationToken);
+        await ReadFilesAsync(plan, connecting, () => new(packing, recheck, earlier), counter, cancellationToken);
         var control = await ReadControlFileAsync(session, packing, cancellationToken);
         var copyTime = counter.Elapsed;
         counter.Report();
@@ -64,7 +79,7 @@ sealed class BackupCopy(
         var (external, unread) = await session.UseAsync(s => ConfigurationFiles.ReadAsync(s, facts, cancellationToken), cancellationToken);
         var damaged = await DamagedAsync(session, recheck, cancellationToken);
         var (end, labelFile) = await session.StopAsync(cancellationToken);
-        var label = ParseLabel(labelFile, session.Begin, timeline);
+        var label = ParseLabel(labelFile, session.Begin, selection.Since is null ? null : timeline);
 
         // What restores would be slowed by is stored anew.
         var entries = Entries(files, control, labelFile, external);
@@ -160,12 +175,12 @@ sealed class BackupCopy(
         return new([.. files.Files.Where(PageSelection.IsReadAlways), .. files.Files.Where(static f => !PageSelection.IsReadAlways(f))], options.Jobs, rate > 0 ? Math.Max(rate * 5, FileReader.RowLength) : long.MaxValue);
     }
 
-    async Task ReadFilesAsync(ReadPlan plan, Func<FrameBuilder> newBuilder, CopyCounter counter, CancellationToken cancellationToken)
+    async Task ReadFilesAsync(ReadPlan plan, Task<SqlSession> connecting, Func<FrameBuilder> newBuilder, CopyCounter counter, CancellationToken cancellationToken)
     {
         var limit = new BandwidthLimit(options.BandwidthLimit * 1024L, time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var count = (int)Math.Clamp((plan.Length + WorthAReader - 1) / WorthAReader, 1, options.Jobs);
-        var readers = Enumerable.Range(0, count).Select(_ => Task.Run(() => ReadAsync(stop.Token), CancellationToken.None)).ToList();
+        var readers = Enumerable.Range(0, count).Select(i => Task.Run(() => ReadAsync(i == 0 ? connecting : SqlSession.OpenAsync(server, "backup reader", stop.Token), stop.Token), CancellationToken.None)).ToList();
         try
         {
             await foreach (var ended in Task.WhenEach(readers))
@@ -181,9 +196,9 @@ sealed class BackupCopy(
             throw;
         }
 
-        async Task ReadAsync(CancellationToken token)
+        async Task ReadAsync(Task<SqlSession> opening, CancellationToken token)
         {
-            await using var session = await SqlSession.OpenAsync(server, "backup reader", token);
+            await using var session = await opening;
             using var frames = newBuilder();
             await new FileReader(server, plan, frames, limit, counter).RunAsync(session, token);
         }
@@ -226,12 +241,12 @@ sealed class BackupCopy(
             ? await session.UseAsync(s => RelationNames.AddAsync(s, facts, recheck.Damaged, cancellationToken), cancellationToken)
             : [];
 
-    static BackupLabel ParseLabel(byte[] content, Lsn begin, TimelineId timeline)
+    static BackupLabel ParseLabel(byte[] content, Lsn begin, TimelineId? timeline)
     {
         try
         {
             var label = BackupLabel.Parse(content);
-            return label.Start == begin && label.Timeline == timeline
+            return label.Start == begin && label.Timeline == (timeline ?? label.Timeline)
                 ? label
                 : throw new FormatException($"it begins at {label.Start} on timeline {label.Timeline}, the backup at {begin} on timeline {timeline}");
         }

@@ -33,7 +33,8 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
 
         // Is it the server that is meant, and may we?
         var repository = await Repository.OpenAsync(locations.RepositoryDirectory(server.Name), cancellationToken);
-        var facts = await CheckServerAsync(cancellationToken);
+        await using var session = await SqlSession.OpenAsync(server, "backup", cancellationToken);
+        var facts = await CheckServerAsync(session, cancellationToken);
         var lineage = await repository.AdoptAsync(new(facts.SystemId, facts.MajorVersion, facts.SegmentSize), acceptNew: false, time.GetLocalNow(), cancellationToken);
 
         // Clear what an interrupted backup left: this one may need the room.
@@ -51,7 +52,7 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
         var id = await lineage.ClaimBackupAsync(time.GetLocalNow(), Program, cancellationToken);
         logger.LogInformation("Backup {Id} of server {Server} begins", id, server.Name);
         var copy = new BackupCopy(server, facts, lineage, id, options, new(server, locations, lineage, time), Codec, time, progress);
-        var info = await TakeAsync(lineage, id, copy, cancellationToken);
+        var info = await TakeAsync(lineage, id, copy, session, cancellationToken);
         logger.LogInformation("Backup {Id}: {Read} of {Size} bytes read, {Stored} stored; {How}", id, info.ReadBytes, info.ClusterSize, info.StoredBytes,
             info.Parent is { } parent ? $"incremental since {parent}" : $"everything was read: {info.WhyEverything}");
 
@@ -59,9 +60,8 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
         return await WaitForWalAsync(lineage, id, info, options, copy.Warnings, progress, cancellationToken);
     }
 
-    async Task<ServerFacts> CheckServerAsync(CancellationToken cancellationToken)
+    async Task<ServerFacts> CheckServerAsync(SqlSession session, CancellationToken cancellationToken)
     {
-        await using var session = await SqlSession.OpenAsync(server, "backup", cancellationToken);
         var missing = (await BackupGrants.MissingAsync(session, cancellationToken)).Where(static g => g.IsForBackup).ToList();
         if (missing.Count > 0)
         {
@@ -76,12 +76,12 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
             : throw new BarkeepException(ErrorKind.WalLevelMinimal, $"server {server.Name} has wal_level = minimal: its WAL does not suffice for a restore", "set wal_level = replica and restart the server");
     }
 
-    async Task<BackupInfo> TakeAsync(Lineage lineage, BackupId id, BackupCopy copy, CancellationToken cancellationToken)
+    async Task<BackupInfo> TakeAsync(Lineage lineage, BackupId id, BackupCopy copy, SqlSession session, CancellationToken cancellationToken)
     {
         try
         {
             using var packs = lineage.Packs.Begin(id);
-            var manifest = await copy.RunAsync(packs, cancellationToken);
+            var manifest = await copy.RunAsync(session, packs, cancellationToken);
             await lineage.Backups.CommitAsync(id, manifest, cancellationToken);
             return manifest.Info;
         }

@@ -1,6 +1,5 @@
 using System.Text;
 using Barkeep.Common;
-using Barkeep.Configuration;
 using Barkeep.Postgres;
 using Barkeep.Repo;
 using Barkeep.Wal;
@@ -39,12 +38,14 @@ sealed class BackupSession : IAsyncDisposable
     /// <summary>Why the session was lost, if it was.</summary>
     public BarkeepException? Failure { get; private set; }
 
-    /// <summary>Connects and begins a backup; returns when the server has made a checkpoint.</summary>
-    public static async Task<BackupSession> StartAsync(ServerConfig server, ServerFacts facts, BackupId id, bool fast, CancellationToken cancellationToken)
+    /// <summary>Begins a backup; returns when the server has made a checkpoint.</summary>
+    /// <param name="session">Ends with the backup.</param>
+    public static async Task<BackupSession> StartAsync(SqlSession session, ServerFacts facts, BackupId id, bool fast, CancellationToken cancellationToken)
     {
-        var backup = new BackupSession(await SqlSession.OpenAsync(server, $"backup {id}", cancellationToken), facts.MajorVersion, cancellationToken);
+        var backup = new BackupSession(session, facts.MajorVersion, cancellationToken);
         try
         {
+            await session.ExecuteAsync("beginning the backup", $"SET application_name = {SqlSession.Quote($"barkeep backup {id}")}", cancellationToken);
             var call = facts.MajorVersion >= 15 ? $"pg_backup_start({{0}}, {fast})" : $"pg_start_backup({{0}}, {fast}, false)";
             var sql = $"SELECT {call.Replace("{0}", SqlSession.Quote($"Barkeep {id}"), StringComparison.Ordinal)}::text";
             backup.Begin = Lsn.Parse(await backup._session.WaitForScalarAsync<string>("beginning the backup", sql, cancellationToken));

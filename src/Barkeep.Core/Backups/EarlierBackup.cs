@@ -46,25 +46,25 @@ sealed class EarlierBackup
     public static async Task<EarlierBackup?> FindAsync(Lineage lineage, List<string> remarks, CancellationToken cancellationToken)
     {
         HashSet<string>? packs = null;
-        foreach (var backup in (await lineage.Backups.ListAsync(cancellationToken)).Reverse())
+        foreach (var (id, parts) in (await lineage.Backups.ListPartsAsync(cancellationToken)).Reverse())
         {
-            if (backup.Info is null)
+            if (!parts.HasFlag(BackupParts.Manifest))
             {
                 continue;
             }
             packs ??= (await lineage.Packs.ListAsync(cancellationToken)).Select(static p => p.Name).ToHashSet(StringComparer.Ordinal);
             try
             {
-                var manifest = await lineage.Backups.ReadManifestAsync(backup.Id, cancellationToken);
+                var manifest = await lineage.Backups.ReadManifestAsync(id, cancellationToken);
                 if (manifest.Packs.FirstOrDefault(p => !packs.Contains(p)) is not { } missing)
                 {
-                    return new(backup.Id, manifest, lineage.Packs);
+                    return new(id, manifest, lineage.Packs);
                 }
-                remarks.Add($"backup {backup.Id} cannot be built on: its pack {missing} is missing");
+                remarks.Add($"backup {id} cannot be built on: its pack {missing} is missing");
             }
             catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.HostilePath or ErrorKind.ObjectMissing)
             {
-                remarks.Add($"backup {backup.Id} cannot be built on: {e.Message}");
+                remarks.Add($"backup {id} cannot be built on: {e.Message}");
             }
         }
         return null;

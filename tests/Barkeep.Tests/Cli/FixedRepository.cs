@@ -34,7 +34,7 @@ public sealed class FixedRepository : IAsyncLifetime
         await lineage.Backups.FailAsync(Id("20261121T010000"), "the disk is full", ErrorKind.DiskFull, Begin.AddDays(-1), default);
         await BackUpAsync(lineage, "20261122T010000", Begin, "0/5000028", "0/5100100", name: "weekly");
         await lineage.Backups.CompleteAsync(Id("20261122T010000"), Begin, default);
-        await BackUpAsync(lineage, "20261123T010000", Begin.AddDays(1), "0/5500028", "0/5500100", damaged: true);
+        await BackUpAsync(lineage, "20261123T010000", Begin.AddDays(1), "0/5500028", "0/5500100", damaged: true, parent: "20261122T010000");
         foreach (var number in (ulong[])[0x50, 0x51, 0x52, 0x53])
         {
             await lineage.Wal.PutSegmentAsync(SegmentName.Of(TimelineId.First, number, Size), new MemoryStream(new byte[Size.Bytes]), default);
@@ -46,7 +46,7 @@ public sealed class FixedRepository : IAsyncLifetime
 
     static BackupId Id(string text) => BackupId.TryParse(text, out var id) ? id : throw new ArgumentException(text);
 
-    static async Task BackUpAsync(Lineage lineage, string id, DateTimeOffset begin, string beginLsn, string endLsn, string? name = null, bool damaged = false)
+    static async Task BackUpAsync(Lineage lineage, string id, DateTimeOffset begin, string beginLsn, string endLsn, string? name = null, bool damaged = false, string? parent = null)
     {
         await lineage.Backups.StartAsync(Id(id), begin, "test", default);
         var info = new BackupInfo
@@ -69,9 +69,11 @@ public sealed class FixedRepository : IAsyncLifetime
             DataChecksums = true,
             GroupAccess = false,
             ClusterSize = 3L << 30,
-            ReadBytes = 3L << 30,
+            ReadBytes = parent is null ? 3L << 30 : 30L << 20,
             StoredBytes = 600L << 20,
             FileCount = 3,
+            Parent = parent,
+            WhyEverything = parent is null ? "there is no earlier backup to build on" : null,
             Tablespaces = [new(16390, "fast", "/srv/fast")],
             DamagedPages = damaged ? [new("base/5/16385", 7, "montagu.public.estimate")] : [],
             DamagedPageCount = damaged ? 1 : 0,

@@ -261,7 +261,7 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
         return (long)(End(info).Number(size) - Begin(info).Number(size)) + 1;
     }
 
-    static long Throughput(BackupInfo info) => info.CopySeconds > 0 ? (long)(info.ClusterSize / info.CopySeconds) : 0;
+    static long Throughput(BackupInfo info) => info.CopySeconds > 0 ? (long)(info.ReadBytes / info.CopySeconds) : 0;
 
     static string Saved(BackupInfo info)
     {
