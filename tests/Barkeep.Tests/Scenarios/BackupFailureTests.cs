@@ -106,7 +106,7 @@ public sealed class BackupFailureTests
         using var bench = BackupBench.Of(cluster, home: disk.MountPoint);
         var first = await bench.BackUpAsync();
         // What does not compress, and does not fit.
-        await cluster.SqlAsync("CREATE TABLE noise AS SELECT md5(random()::text || i) FROM generate_series(1, 200000) i");
+        await cluster.SqlAsync("CREATE TABLE noise AS SELECT md5(random()::text || i) FROM generate_series(1, 500000) i");
         await disk.FillAsync(leaveBytes: 4 << 20);
 
         var full = await Assert.ThrowsAsync<BarkeepException>(() => bench.BackUpAsync());
