@@ -136,23 +136,24 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
     async Task ArchiveAsync(SegmentName name, CancellationToken stop)
     {
         var path = spool.PathOf(name);
-        using (var content = new SpoolFileStream(path))
-        {
-            // Every page header, every record, and which blocks it changes.
-            var walker = await WalkerBeforeAsync(name, stop);
-            var skipped = walker.SkippedBytes;
-            var changes = new BlockChanges();
-            SpoolScan.Walk(walker, content.File, spool.SegmentSize.Bytes, new BlockChangeCollector(changes));
-            if (!walker.EndsWholeSegment)
-            {
-                await SetAsideAsync(name, path, walker.Defect?.ToString() ?? "it is too short", stop);
-            }
-            (_walker, _walkerTimeline) = (walker, name.Timeline);
+        var walker = await WalkerBeforeAsync(name, stop);
+        var skipped = walker.SkippedBytes;
+        var changes = new BlockChanges();
 
-            // The segment, its changes, then the end of the file.
-            await lineage.Wal.PutSegmentAsync(name, content, stop);
-            await lineage.Wal.PutChangesAsync(name, new(changes, IsWhole: walker.SkippedBytes == skipped), stop);
+        // The segment, of which every page header and record is checked before its last byte is handed on; its changes; then the end of the file.
+        using (var content = new SpoolFileStream(path, spool.SegmentSize.Bytes, walker, new(changes)))
+        {
+            try
+            {
+                await lineage.Wal.PutSegmentAsync(name, content, stop);
+            }
+            catch (BarkeepException e) when (content.IsUnsound)
+            {
+                await SetAsideAsync(name, path, e.Message, stop);
+            }
         }
+        (_walker, _walkerTimeline) = (walker, name.Timeline);
+        await lineage.Wal.PutChangesAsync(name, new(changes, IsWhole: walker.SkippedBytes == skipped), stop);
         File.Delete(path);
         lock (_lock)
         {

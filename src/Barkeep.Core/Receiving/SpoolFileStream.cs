@@ -1,17 +1,21 @@
+using Barkeep.Common;
+using Barkeep.Wal;
 using Microsoft.Win32.SafeHandles;
 
 namespace Barkeep.Receiving;
 
 /// <summary>
-/// Reads a file of the spool from its beginning, on the calling thread: FileStream's asynchronous reads would move the work that follows
-/// them to threads of usual priority.
+/// A complete segment of the spool that is walked as it is read: whoever reads it to its end has a sound one. Reads on the calling thread:
+/// FileStream's asynchronous reads would move the work that follows them to threads of usual priority.
 /// </summary>
-sealed class SpoolFileStream(string path) : Stream
+sealed class SpoolFileStream(string path, int length, RecordWalker walker, BlockChangeCollector collector) : Stream
 {
+    readonly SafeFileHandle _file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, FileOptions.SequentialScan);
+    BlockChangeCollector _collector = collector;
     long _position;
 
-    public SafeFileHandle File { get; } =
-        System.IO.File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, FileOptions.SequentialScan);
+    /// <summary>Whether reading has ended because the segment is not sound.</summary>
+    public bool IsUnsound { get; private set; }
 
     public override bool CanRead => true;
 
@@ -27,10 +31,17 @@ sealed class SpoolFileStream(string path) : Stream
         set => throw new NotSupportedException();
     }
 
+    /// <exception cref="BarkeepException">Damaged: the segment is not sound; the message says where. Instead of the bytes that are not.</exception>
     public override int Read(Span<byte> buffer)
     {
-        var read = RandomAccess.Read(File, buffer, _position);
+        var read = RandomAccess.Read(_file, buffer[..(int)Math.Min(buffer.Length, length - _position)], _position);
+        walker.Append(buffer[..read], ref _collector);
         _position += read;
+        if (walker.Defect is not null || (read == 0 && _position < length) || (_position == length && !walker.EndsWholeSegment))
+        {
+            IsUnsound = true;
+            throw new BarkeepException(ErrorKind.Damaged, walker.Defect?.ToString() ?? "it is too short");
+        }
         return read;
     }
 
@@ -54,7 +65,7 @@ sealed class SpoolFileStream(string path) : Stream
 
     protected override void Dispose(bool disposing)
     {
-        File.Dispose();
+        _file.Dispose();
         base.Dispose(disposing);
     }
 }

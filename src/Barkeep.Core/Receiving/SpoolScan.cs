@@ -39,7 +39,7 @@ static class SpoolScan
         var path = spool.PathOf(name);
         var walker = new RecordWalker(name.Start(spool.SegmentSize), history, spool.SegmentSize, systemId);
         using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        Walk(walker, file, length, default(RecordWalker.Nobody));
+        Walk(walker, file, length);
         // The end of a switch record is the segment's end, which may not have come yet.
         var valid = (int)Math.Min(length, walker.ValidEnd - walker.Start);
         var complete = length == spool.SegmentSize.Bytes && walker.EndsWholeSegment && !File.Exists(path + SpoolNames.Suspect);
@@ -59,8 +59,7 @@ static class SpoolScan
     }
 
     /// <summary>Walks a file from its beginning.</summary>
-    public static void Walk<TVisitor>(RecordWalker walker, SafeFileHandle file, int length, TVisitor visitor)
-        where TVisitor : struct, IRecordVisitor
+    static void Walk(RecordWalker walker, SafeFileHandle file, int length)
     {
         var buffer = new byte[Math.Min(ReadLength, Math.Max(length, 1))];
         for (var done = 0; done < length && walker.Defect is null;)
@@ -70,7 +69,7 @@ static class SpoolScan
             {
                 break;
             }
-            walker.Append(buffer.AsSpan(0, read), ref visitor);
+            walker.Append(buffer.AsSpan(0, read));
             done += read;
         }
     }

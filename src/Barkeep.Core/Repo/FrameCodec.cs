@@ -2,6 +2,7 @@ using System.IO.Hashing;
 using System.Text;
 using Barkeep.Common;
 using ZstdSharp;
+using ZstdSharp.Unsafe;
 
 namespace Barkeep.Repo;
 
@@ -9,7 +10,7 @@ namespace Barkeep.Repo;
 /// Compresses and restores frames. One a thread: it holds the zstd contexts and the buffer for stored bytes, so that
 /// steady work allocates nothing.
 /// </summary>
-public class FrameCodec(int level = FrameCodec.DefaultLevel) : IDisposable
+public class FrameCodec : IDisposable
 {
     /// <summary>Bytes in a full frame before compression.</summary>
     public const int MaxRawLength = 1 << 20;
@@ -17,9 +18,19 @@ public class FrameCodec(int level = FrameCodec.DefaultLevel) : IDisposable
     /// <summary>Half the CPU time of zstd's own default, 3, for 4 % more bytes (bench/RESULTS.md).</summary>
     public const int DefaultLevel = 2;
 
-    readonly Compressor _compressor = new(level);
+    readonly Compressor _compressor;
     readonly Decompressor _decompressor = new();
     readonly byte[] _stored = new byte[Compressor.GetCompressBound(MaxRawLength)];
+
+    /// <param name="hashLog">The size of zstd's hash table as a power of two of entries of 4 bytes; null for the level's own.</param>
+    public FrameCodec(int level = DefaultLevel, int? hashLog = null)
+    {
+        _compressor = new(level);
+        if (hashLog is { } log)
+        {
+            _compressor.SetParameter(ZSTD_cParameter.ZSTD_c_hashLog, log);
+        }
+    }
 
     /// <summary>The stored form of a frame: never longer than the raw one, since what does not shrink is stored as is. Valid until the next call.</summary>
     /// <param name="raw">1 to <see cref="MaxRawLength"/> bytes; must stay as it is while the result is in use.</param>

@@ -380,8 +380,7 @@ public sealed class RecordWalker
         return false;
     }
 
-    /// <summary>Lets every record pass.</summary>
-    internal readonly struct Nobody : IRecordVisitor
+    readonly struct Nobody : IRecordVisitor
     {
         public void Visit(in WalRecord record)
         {
