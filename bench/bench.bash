@@ -7,7 +7,8 @@ bench() {
     case " $* " in *" --help "* | *" --report "*) dotnet artifacts/bin/Barkeep.Bench/release/Barkeep.Bench.dll "$@"; return ;; esac
 
     need /usr/bin/time time
-    VERSIONS=(18) prepare_servers
+    local VERSIONS=(18)
+    prepare_servers
     as_root "$PWD/dev" bench-peers
     publish artifacts/publish
 
@@ -20,6 +21,7 @@ bench() {
     as_root chown -R postgres "$bench_directory"
     as_root install -d -o postgres "$CACHE/bench"
     as_root "$PWD/dev" bench-inside "$bench_directory" "$@"
+    as_root chown -R --reference=bench/bench.bash bench/results bench/RESULTS.md
 }
 
 # The chroot with PostgreSQL 18 and the newest pgBackRest, Barman and rsync that its Debian has. Runs as root.
