@@ -122,6 +122,7 @@ public sealed class Collector(Repository repository, ServerName server, Location
         }
         await RemoveSupersededAsync(lineage, plan, needs, result, cancellationToken);
         await RewriteAsync(lineage, plan, budget, result, cancellationToken);
+        await lineage.SweepEmptyAsync(cancellationToken);
     }
 
     // Packs and segments first: what is listed here was put before the backups are listed.

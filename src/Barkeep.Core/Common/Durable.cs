@@ -189,10 +189,13 @@ public static class Durable
         }
         if (withDirectory)
         {
-            _ = NativeMethods.RemoveDirectory(directory);
+            RemoveEmptyDirectory(directory);
         }
         FlushNearest(directory);
     }
+
+    /// <summary>Removes a directory if nothing is in it; otherwise, and when it is not there, nothing happens.</summary>
+    public static void RemoveEmptyDirectory(string directory) => _ = NativeMethods.RemoveDirectory(directory);
 
     /// <summary>As <see cref="FlushDirectory"/>; a directory that is gone is gone for good when the one above it says so.</summary>
     public static void FlushNearest(string directory)

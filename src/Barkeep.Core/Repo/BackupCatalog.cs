@@ -24,15 +24,10 @@ public sealed class BackupCatalog
     /// <exception cref="BarkeepException">NewerRepository, Storage.</exception>
     public async Task<IReadOnlyList<BackupRecord>> ListAsync(CancellationToken cancellationToken)
     {
-        var backups = new List<BackupRecord>();
-        foreach (var (id, parts) in await ListPartsAsync(cancellationToken))
-        {
-            if (await TryReadAsync(id, parts, cancellationToken) is { } backup)
-            {
-                backups.Add(backup);
-            }
-        }
-        return backups;
+        var listed = await ListPartsAsync(cancellationToken);
+        var backups = new BackupRecord?[listed.Count];
+        await Parallel.ForAsync(0, listed.Count, cancellationToken, async (i, token) => backups[i] = await TryReadAsync(listed[i].Id, listed[i].Parts, token));
+        return [.. backups.OfType<BackupRecord>()];
     }
 
     /// <summary>Which objects there are of each backup, oldest first; reads none of them.</summary>

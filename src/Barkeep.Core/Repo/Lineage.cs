@@ -5,14 +5,18 @@ namespace Barkeep.Repo;
 /// <summary>One database cluster in a repository: its WAL and its backups.</summary>
 public sealed class Lineage
 {
+    readonly DirectoryStore _store;
+    readonly string _root;
+
     internal Lineage(DirectoryStore store, int number, ClusterIdentity identity)
     {
+        _store = store;
+        _root = $"{identity.SystemId}/";
         Number = number;
         Identity = identity;
-        var root = $"{identity.SystemId}/";
-        Wal = new WalArchive(store, root, identity);
-        Backups = new BackupCatalog(store, root, identity);
-        Packs = new PackStore(store, root);
+        Wal = new WalArchive(store, _root, identity);
+        Backups = new BackupCatalog(store, _root, identity);
+        Packs = new PackStore(store, _root);
     }
 
     /// <summary>1 for the first cluster that this server was; the highest is the present one.</summary>
@@ -25,6 +29,9 @@ public sealed class Lineage
     public BackupCatalog Backups { get; }
 
     public PackStore Packs { get; }
+
+    /// <summary>Removes empty directories, which deletions that were cut off have left.</summary>
+    public ValueTask SweepEmptyAsync(CancellationToken cancellationToken) => _store.SweepEmptyAsync(_root, cancellationToken);
 
     /// <summary>Begins a backup under a new id. The packs of one that was deleted may be needed by others, so the names of packs count too: none is ever given again.</summary>
     /// <param name="program">What takes it.</param>

@@ -13,7 +13,7 @@ static class ManifestObject
     const int HashLength = 16;
 
     /// <summary>Enough for the record of any backup but one with many damaged pages, so that one read suffices.</summary>
-    const int ProbeLength = 16 << 10;
+    const int ProbeLength = 4 << 10;
 
     /// <summary>Puts the manifest; the backup exists when it returns true.</summary>
     /// <returns>False when there is one already.</returns>

@@ -68,7 +68,7 @@ public sealed class DirectoryStore(string root)
         await BeginAsync("open", name, cancellationToken);
         try
         {
-            return new(name, File.OpenHandle(PathOf(name), options: FileOptions.SequentialScan));
+            return new(name, File.OpenHandle(PathOf(name), share: FileShare.ReadWrite | FileShare.Delete, options: FileOptions.SequentialScan));
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -153,6 +153,20 @@ public sealed class DirectoryStore(string root)
     {
         await BeginAsync("settle", prefix, cancellationToken);
         Durable.FlushNearest(PathOf(prefix.TrimEnd('/')));
+    }
+
+    /// <summary>Removes directories below a prefix that deletions which were cut off have left empty. A writer that is about to use one makes it again.</summary>
+    public async ValueTask SweepEmptyAsync(string prefix, CancellationToken cancellationToken)
+    {
+        await BeginAsync("sweep", prefix, cancellationToken);
+        var directory = PathOf(prefix.TrimEnd('/'));
+        if (Directory.Exists(directory))
+        {
+            foreach (var child in Directory.EnumerateDirectories(directory).SelectMany(Directory.EnumerateDirectories).ToList())
+            {
+                Durable.RemoveEmptyDirectory(child);
+            }
+        }
     }
 
     /// <summary>Removes what writers that are gone have left unfinished; a living writer's lock protects its file.</summary>

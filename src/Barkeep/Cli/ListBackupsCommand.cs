@@ -24,12 +24,22 @@ sealed class ListBackupsCommand : SessionCommand
         return session.ForEachAsync(session.Select(parse.GetValue(_servers)!), async server =>
         {
             _ = session.Config.Read(server);
-            var catalog = await ServerBackups.ReadAsync(session, server, withWal: !minimal, cancellationToken);
             var rows = new JsonArray();
-            foreach (var backup in catalog.NewestFirst)
+            if (minimal)
             {
-                session.Output.Line(minimal ? $"{backup.Id}" : backup.ListLine(server));
-                rows.Add(minimal ? JsonValue.Create(backup.Id.ToString()) : backup.ListRow());
+                foreach (var id in await ServerBackups.ListIdsAsync(session, server, cancellationToken))
+                {
+                    session.Output.Line($"{id}");
+                    rows.Add((JsonNode)id.ToString());
+                }
+            }
+            else
+            {
+                foreach (var backup in (await ServerBackups.ReadAsync(session, server, withWal: true, cancellationToken)).NewestFirst)
+                {
+                    session.Output.Line(backup.ListLine(server));
+                    rows.Add((JsonNode)backup.ListRow());
+                }
             }
             session.Output.Result(server, rows);
             return 0;

@@ -17,16 +17,16 @@ sealed class ScheduledRepository(Schedule schedule, string home) : IDisposable
     const int Pages = 24;
     const string FilePath = "base/1/112";
 
-    static readonly ServerName Server = ServerName.Parse("montagu");
-
     // By the backup's name, since ids may be given again.
-    readonly Dictionary<string, UInt128[]> _pages = [];
+    Dictionary<string, UInt128[]> _pages = [];
     readonly FrameCodec _codec = new();
     readonly byte[] _stored = new byte[FrameCodec.MaxRawLength];
     readonly byte[] _raw = new byte[FrameCodec.MaxRawLength];
     int _number;
 
-    Locations Locations { get; } = new(home, Path.Combine(home, "restore"), Path.Combine(home, "config"));
+    public static ServerName Server { get; } = ServerName.Parse("montagu");
+
+    public Locations Locations { get; } = new(home, Path.Combine(home, "restore"), Path.Combine(home, "config"));
 
     string Directory => Locations.RepositoryDirectory(Server);
 
@@ -128,10 +128,28 @@ sealed class ScheduledRepository(Schedule schedule, string home) : IDisposable
         Assert.Empty(System.IO.Directory.EnumerateFiles(Path.Combine(Directory, "tmp")));
         Assert.DoesNotContain(
             System.IO.Directory.EnumerateDirectories(Directory, "*", SearchOption.AllDirectories),
-            static d => Path.GetFileName(d) is not ("tmp" or "packs" or "backups") && !System.IO.Directory.EnumerateFileSystemEntries(d).Any());
+            static d => Path.GetFileName(d) is not ("tmp" or "packs" or "backups" or "wal" or "changes") && !System.IO.Directory.EnumerateFileSystemEntries(d).Any());
     }
 
-    async Task<Lineage> CheckBackupsAsync()
+    /// <summary>A copy of it, elsewhere.</summary>
+    public ScheduledRepository At(string directory) => new(schedule, directory) { _pages = _pages };
+
+    /// <summary>Stores WAL from before all backups.</summary>
+    public async Task ReceiveAsync()
+    {
+        var lineage = (await Repository.OpenAsync(Directory, default)).Current!;
+        await lineage.Wal.PutSegmentAsync(new(new(1), 0, 1), new MemoryStream(SmallRepository.SegmentBytes), default);
+    }
+
+    /// <summary>The backups with a manifest.</summary>
+    public async Task<IReadOnlyList<BackupId>> ListAsync() =>
+        [.. (await (await Repository.OpenAsync(Directory, default)).Current!.Backups.ListPartsAsync(default)).Where(static b => b.Parts.HasFlag(BackupParts.Manifest)).Select(static b => b.Id)];
+
+    public async Task<CollectionResult> DeleteAsync(BackupId id) =>
+        await BackupDeletion.RunAsync(await Repository.OpenAsync(Directory, default), Server, Locations, id, TimeProvider.System, default);
+
+    /// <summary>Every backup must be whole.</summary>
+    public async Task<Lineage> CheckBackupsAsync()
     {
         var lineage = (await Repository.OpenAsync(Directory, default)).Current!;
         foreach (var (id, parts) in await lineage.Backups.ListPartsAsync(default))

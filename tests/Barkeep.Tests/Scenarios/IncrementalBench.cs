@@ -75,12 +75,15 @@ sealed class IncrementalBench : IAsyncDisposable
     }
 
     /// <summary>Restores a backup, starts what came of it, and compares every row and page.</summary>
-    public async Task AssertRestoresAsync(BackupResult result)
+    public Task AssertRestoresAsync(BackupResult result) => AssertRestoresAsync(result.Id);
+
+    /// <inheritdoc cref="AssertRestoresAsync(BackupResult)"/>
+    public async Task AssertRestoresAsync(BackupId id)
     {
         await Reception.CaughtUpAsync();
         using var scratch = new Scratch("restored");
         var target = Path.Combine(scratch.Path, "data");
-        await RestoreJob.RunAsync(new() { Locations = Reception.Locations, Server = Reception.Config.Name, Target = target, Backup = result.Id }, null, default);
+        await RestoreJob.RunAsync(new() { Locations = Reception.Locations, Server = Reception.Config.Name, Target = target, Backup = id }, null, default);
         await PostgresUser.OwnAsync(scratch.Path);
         await using var restored = await TestCluster.OnDirectoryAsync(target, Cluster);
         await restored.StartAsync();

@@ -13,6 +13,17 @@ sealed class ServerBackups
 
     public IEnumerable<ServerBackup> NewestFirst => OldestFirst.Reverse();
 
+    /// <summary>The ids of all backups, the newest first; reads no manifest.</summary>
+    public static async Task<IReadOnlyList<BackupId>> ListIdsAsync(Session session, ServerName server, CancellationToken cancellationToken)
+    {
+        var ids = new List<BackupId>();
+        foreach (var lineage in (await session.OpenRepositoryAsync(server, cancellationToken)).Lineages)
+        {
+            ids.AddRange((await lineage.Backups.ListPartsAsync(cancellationToken)).Where(static b => (b.Parts & (BackupParts.Started | BackupParts.Manifest | BackupParts.Failed)) != 0).Select(static b => b.Id));
+        }
+        return [.. ids.OrderDescending()];
+    }
+
     /// <param name="withWal">Whether to count the WAL too, which means to list all of it.</param>
     public static async Task<ServerBackups> ReadAsync(Session session, ServerName server, bool withWal, CancellationToken cancellationToken)
     {
