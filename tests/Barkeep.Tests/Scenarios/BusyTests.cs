@@ -69,6 +69,9 @@ public sealed class BusyTests
         bench.Rig.Environment["BARKEEP_HOME"] = disk.MountPoint;
         (await bench.Rig.RunAsync("setup-barman")).Checked();
         var good = (await bench.BarmanAsync("list-backup", "--minimal", "montagu")).Checked().Output.Trim();
+        // What does not compress, and does not fit.
+        await bench.Cluster.SqlAsync("CREATE TABLE noise AS SELECT md5(random()::text || i) FROM generate_series(1, 150000) i");
+        (await bench.BarmanAsync("switch-wal", "--archive", "montagu")).Checked();
         try
         {
             await disk.FillAsync(leaveBytes: 1 << 20);
