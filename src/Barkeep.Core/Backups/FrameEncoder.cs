@@ -5,7 +5,7 @@ namespace Barkeep.Backups;
 
 /// <summary>
 /// Compresses frames, and makes sure before they are stored that what was compressed can be had back: a fault in the codec or in
-/// memory would otherwise show years later, at a restore. Decoding everything would cost a third of what compressing costs
+/// memory would otherwise show years later, at a restore. Decoding everything would cost a quarter of what compressing costs
 /// (docs/architecture.md), so of many frames a sample is decoded. One a thread.
 /// </summary>
 sealed class FrameEncoder(FrameCodec codec) : IDisposable
