@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Barkeep.Backups;
 using Barkeep.Repo;
 using Barkeep.Restores;
@@ -22,6 +23,8 @@ sealed class HistoryRun : IAsyncDisposable
     readonly Dictionary<string, NpgsqlConnection> _sessions = [];
     readonly List<KeptBackup> _backups = [];
     readonly Scratch _scratch = new("history");
+    readonly Random _dice;
+    string? _restored;
     int _tablespaces;
     int _restores;
 
@@ -29,6 +32,7 @@ sealed class HistoryRun : IAsyncDisposable
     {
         _setting = setting;
         _reception = reception;
+        _dice = new(setting.Seed);
     }
 
     /// <summary>How many statements the server refused.</summary>
@@ -152,10 +156,10 @@ sealed class HistoryRun : IAsyncDisposable
     /// <summary>A backup during which all this happens; there is nothing to compare it with but what comes later.</summary>
     public async Task BackUpMeanwhileAsync(bool isFull, IReadOnlyList<HistoryStep> meanwhile)
     {
-        var waiting = new Queue<HistoryStep>(meanwhile);
+        var waiting = new ConcurrentQueue<HistoryStep>(meanwhile);
         var backup = await BackUpAsync(isFull, new Interruption(report =>
         {
-            // The reader that reports waits meanwhile: half of the steps at the first report, one at each of the others.
+            // The reader that reports waits meanwhile, the other one, if there is one, reads on: half of the steps at the first report, one at each of the others.
             for (var count = waiting.Count == meanwhile.Count ? (waiting.Count + 1) / 2 : 1; report.Step == BackupStep.Copying && count > 0 && waiting.TryDequeue(out var step); count--)
             {
                 Task.Run(() => step.RunAsync(this)).GetAwaiter().GetResult();
@@ -187,7 +191,7 @@ sealed class HistoryRun : IAsyncDisposable
             AssertNone($"backup {backup.Id}, restored and started, has other rows", (await RowDigest.TakeAsync(restored)).Differences(rows));
             await ClusterSoundness.CheckAndStopAsync(restored, _setting.HasChecksums);
         }
-        RigRoot.Remove(target);
+        Keep(target);
         Notes.Add($"backup {backup.Id}: started, rows equal, sound");
     }
 
@@ -249,7 +253,7 @@ sealed class HistoryRun : IAsyncDisposable
 
     async Task<KeptBackup> BackUpAsync(bool isFull, Interruption? meanwhile)
     {
-        var options = new BackupOptions { Jobs = meanwhile is null ? 2 : 1, WaitWithoutReceiver = true, Full = isFull, BandwidthLimit = meanwhile is null ? 0 : 40_000 };
+        var options = new BackupOptions { Jobs = meanwhile is null || _dice.Next(3) == 0 ? 2 : 1, WaitWithoutReceiver = true, Full = isFull, BandwidthLimit = meanwhile is null ? 0 : 40_000 };
         var job = new BackupJob(_reception.Config, _reception.Locations, NullLogger.Instance, TimeProvider.System);
         var result = await job.RunAsync(options, meanwhile, default);
         Assert.True(result.State == BackupState.Done, $"backup {result.Id} is {result.State}: {string.Join("; ", result.Warnings)}\n{_reception.Log}");
@@ -277,14 +281,26 @@ sealed class HistoryRun : IAsyncDisposable
         var differences = ClusterComparison.Differences(
             target, backup.Copy!, new UnloggedBits(_setting.IsEveryChangeLogged).Clear, ["tablespaces", "original-config", "barkeep.restored", .. later]);
         AssertNone($"backup {backup.Id}, restored (left), differs from pg_basebackup's copy (right)", differences);
-        RigRoot.Remove(target);
+        Keep(target);
     }
 
+    // Sometimes into what the restore before has left, whichever backup that was of, started meanwhile or not.
     async Task<string> RestoreAsync(BackupId id)
     {
-        var target = Path.Combine(_scratch.Path, $"{id}-{++_restores}");
-        await RestoreJob.RunAsync(new() { Locations = _reception.Locations, Server = _reception.Config.Name, Target = target, Backup = id }, null, default);
+        var (target, isDelta) = _restored is { } older && _dice.Next(2) == 0 ? (older, true) : (Path.Combine(_scratch.Path, $"{id}-{++_restores}"), false);
+        _restored = isDelta ? null : _restored;
+        var result = await RestoreJob.RunAsync(new() { Locations = _reception.Locations, Server = _reception.Config.Name, Target = target, Backup = id, IsDelta = isDelta }, null, default);
+        Notes.Add($"backup {id}: restored into {Path.GetFileName(target)}{(isDelta ? ", which held another one," : "")} up to {result.ReachedLsn}");
         return target;
+    }
+
+    void Keep(string target)
+    {
+        if (_restored is not null)
+        {
+            RigRoot.Remove(_restored);
+        }
+        _restored = target;
     }
 
     async Task StartAgainAsync()

@@ -31,6 +31,15 @@ public sealed class HistoryTests
     [Trait("Category", "slow")]
     public Task Whatever_happens_every_backup_equals_a_pg_basebackup_hundreds_of_times(int seed) => LiveThroughAsync(seed);
 
+    [Theory]
+    [InlineData(13, true)]
+    [InlineData(18, false)]
+    public async Task Changes_that_the_WAL_tells_only_indirectly_are_all_backed_up(int version, bool hasChecksums)
+    {
+        var setting = HistorySetting.Of(0) with { Version = version, HasChecksums = hasChecksums };
+        await LiveThroughAsync(setting, HardCases.Of(version));
+    }
+
     static async Task LiveThroughAsync(int seed)
     {
         var setting = HistorySetting.Of(seed);
