@@ -235,10 +235,11 @@ sealed class HistoryRun : IAsyncDisposable
         _scratch.Dispose();
     }
 
-    // The first look at a row after its transaction changes its page: what both backups look at in the catalogs has been looked at. Then everything
-    // is on disk.
+    // The first look at a row after its transaction changes its page, once the commit is flushed: what both backups look at in the catalogs has been
+    // looked at. Then everything is on disk.
     async Task RestAsync()
     {
+        await Cluster.SqlAsync("CHECKPOINT");
         await Cluster.SqlAsync("""
             DO $$
             DECLARE catalog regclass;

@@ -45,6 +45,7 @@ sealed record HistorySetting(int Seed, int Length, int Version, bool HasChecksum
             "maintenance_work_mem = 1MB",
             "checkpoint_timeout = 1h",
             // What a transaction has not committed is lost in a crash.
+            "wal_buffers = 4MB",
             "wal_writer_delay = 10s",
             "bgwriter_lru_maxpages = 0",
             "vacuum_cost_limit = 10000",

@@ -17,7 +17,7 @@ public sealed class ManyBackupsTests
     {
         await using var bench = await IncrementalBench.StartAsync();
         await bench.Cluster.SqlAsync("CREATE TABLE t (i int PRIMARY KEY, n int, s text) WITH (fillfactor = 90)");
-        await bench.Cluster.SqlAsync("INSERT INTO t SELECT i, 0, (SELECT string_agg(md5(i || ':' || k), '') FROM generate_series(1, 15) k) FROM generate_series(1, 30000) i");
+        await bench.Cluster.SqlAsync("INSERT INTO t SELECT i, 0, (SELECT string_agg(md5(i || ':' || k), '') FROM generate_series(1, 15) k) FROM generate_series(1, 100000) i");
         var newest = await bench.BackUpAsync();
         for (var i = 1; i <= backups; i++)
         {
