@@ -70,7 +70,7 @@ sealed partial class HistoryAuthor
         (3, CreateDatabase), (2, DropDatabase), (3, MoveDatabase), (3, MoveDatabaseThereAndBack), (3, RecreateDatabase), (1, CreateTablespace), (1, DropTablespace),
         (6, BeginTransaction), (5, PrepareTransaction), (9, EndTransaction), (2, UseTemporaryTable),
         (3, Checkpoint), (3, Crash), (1, Restart), (2, Promote), (3, LeavePagesOfZeros),
-        (14, BackUp), (5, BackUpMeanwhile), (2, StartRestored), (2, DeleteBackup),
+        (14, BackUp), (5, BackUpMeanwhile), (2, StartRestored), (3, DeleteBackup), (2, Collect),
     ];
 
     // ---- databases and tablespaces
@@ -272,7 +272,7 @@ sealed partial class HistoryAuthor
     {
         var before = _steps;
         var meanwhile = _steps = [];
-        var choices = DataChoices().Append((2, Checkpoint)).ToList();
+        var choices = DataChoices().Concat([(2, Checkpoint), (2, DeleteBackup), (1, Collect)]).ToList();
         var total = choices.Sum(static c => c.Weight);
         for (var left = _dice.Next(3, 9); left > 0;)
         {
@@ -301,6 +301,14 @@ sealed partial class HistoryAuthor
     {
         var age = _dice.NextDouble();
         Add(string.Create(CultureInfo.InvariantCulture, $"a backup ({age:0.00} old) is deleted"), run => run.DeleteAsync(age));
+        return true;
+    }
+
+    bool Collect()
+    {
+        // Now and then too little to write anew what is worth it.
+        var budget = One([0L, 200_000, 1L << 30]);
+        Add(string.Create(CultureInfo.InvariantCulture, $"collection, a budget of {budget} bytes"), run => run.CollectAsync(budget));
         return true;
     }
 

@@ -214,6 +214,16 @@ sealed class HistoryRun : IAsyncDisposable
         Notes.Add($"backup {backup.Id}: deleted");
     }
 
+    /// <summary>Removes what no backup needs.</summary>
+    /// <param name="budget">Bytes to write anew at most.</param>
+    public async Task CollectAsync(long budget)
+    {
+        var repository = await Repository.OpenAsync(_reception.Locations.RepositoryDirectory(_reception.Config.Name), default);
+        var result = await new Collector(repository, _reception.Config.Name, _reception.Locations).RunAsync(budget, default);
+        Assert.Empty(result.Findings);
+        Notes.Add($"collection: {result.Removed.Count} packs removed, {result.Rewritten.Count} written anew{(result.Hold is { } hold ? $", held: {hold}" : "")}");
+    }
+
     /// <summary>Every backup that is left is what it was when it was taken.</summary>
     public async Task CompareAllAgainAsync()
     {
