@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Hashing;
 using Barkeep.Common;
 using Barkeep.Storage;
@@ -69,19 +70,28 @@ static class ManifestObject
 
     static async Task<(BackupInfo Info, int Length)> ReadInfoAsync(ObjectReader reader, CancellationToken cancellationToken)
     {
-        var start = new byte[Math.Min(reader.Length, ProbeLength)];
-        await reader.ReadAsync(0, start, cancellationToken);
-        var length = Record.LengthOf(reader.Name, Kind, Version, start);
-        if (length > reader.Length)
+        // Rented: a listing reads a thousand of them.
+        var probe = ArrayPool<byte>.Shared.Rent(ProbeLength);
+        try
         {
-            throw Record.Damaged(reader.Name, "it is cut short");
-        }
-        if (length > start.Length)
-        {
-            start = new byte[length];
+            var start = probe.AsMemory(0, (int)Math.Min(reader.Length, ProbeLength));
             await reader.ReadAsync(0, start, cancellationToken);
+            var length = Record.LengthOf(reader.Name, Kind, Version, start.Span);
+            if (length > reader.Length)
+            {
+                throw Record.Damaged(reader.Name, "it is cut short");
+            }
+            if (length > start.Length)
+            {
+                start = new byte[length];
+                await reader.ReadAsync(0, start, cancellationToken);
+            }
+            return (Record.Open(reader.Name, Kind, Version, start.Span[..length], RepoJson.Default.BackupInfo), length);
         }
-        return (Record.Open(reader.Name, Kind, Version, start.AsSpan(0, length), RepoJson.Default.BackupInfo), length);
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(probe);
+        }
     }
 
     static async Task CheckHashAsync(ObjectReader reader, long end, CancellationToken cancellationToken)
