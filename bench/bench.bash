@@ -49,6 +49,8 @@ bench_inside() {
         shift 3
         mount -t proc proc /proc
         mount -t proc proc "$root/proc"
+        mkdir -p "$root/dev/shm"
+        mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm" # Barman counts its processes there
         mount --bind "$directory" /mnt
         mkdir /mnt/cache
         mount --bind "$cache" /mnt/cache
