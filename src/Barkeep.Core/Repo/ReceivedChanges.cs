@@ -38,9 +38,14 @@ public sealed record ReceivedChanges
         {
             var start = received.SegmentSize.StartOf(number);
             var needed = Math.Min(end - start, received.SegmentSize.Bytes);
-            if (WalRoute.Find(received, history, number) is not { } part || part.Keep < needed)
+            if (WalRoute.Find(received, history, number) is not { } part)
             {
                 return Lacking(received, history, number);
+            }
+            if (part.Keep < needed)
+            {
+                // Even where the next one has begun: a segment that is received again after a crash is short until it has caught up.
+                return part.Segment.Place == WalPlace.Spool ? YetToCome(part.Segment.Name) : Lacking(received, history, number);
             }
             parts.Add(part);
         }
@@ -64,9 +69,11 @@ public sealed record ReceivedChanges
         }
         // Where later WAL is here, this will not come any more.
         return received.LastEnd(history.Timeline, size.StartOf(number + 1)) is null
-            ? new() { Obstacle = $"WAL segment {name} has not been received far enough yet", IsYetToCome = true }
+            ? YetToCome(name)
             : Cannot($"WAL segment {name} is missing");
     }
+
+    static ReceivedChanges YetToCome(SegmentName name) => new() { Obstacle = $"WAL segment {name} has not been received far enough yet", IsYetToCome = true };
 
     static ReceivedChanges Cannot(string obstacle) => new() { Obstacle = obstacle };
 }
