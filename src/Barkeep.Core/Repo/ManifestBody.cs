@@ -11,6 +11,9 @@ static class ManifestBody
     const int MaxContentBytes = 16 << 20;
     const long MaxFileLength = 1L << 46;
 
+    // As many runs as room is made for on the manifest's word alone.
+    const int MaxTrustedCount = 1 << 14;
+
     public static void Write(Stream body, IReadOnlyList<string> packs, IReadOnlyList<ManifestEntry> entries)
     {
         using var buffered = new BufferedStream(body, 1 << 16);
@@ -116,8 +119,9 @@ static class ManifestBody
     static List<PageRun> ReadRuns(string name, VarintReader reader, string path, long length, int packCount)
     {
         var remaining = Page.CountFor(length);
-        var runs = new List<PageRun>();
-        for (var count = reader.Number(remaining); count > 0; count--)
+        var count = reader.Number(remaining);
+        var runs = new List<PageRun>((int)Math.Min(count, MaxTrustedCount));
+        for (; count > 0; count--)
         {
             var head = reader.Number(long.MaxValue);
             var pages = head >> 1;

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Barkeep.Common;
 using Barkeep.Repo;
-using Barkeep.Wal;
 
 namespace Barkeep.Restores;
 
@@ -30,7 +29,7 @@ public static class RestoreJob
         try
         {
             var findings = Look(prepared, trees, cancellationToken);
-            return PlanWith(prepared, findings, RecordOf(trees[0]!));
+            return PlanWith(prepared, findings, trees[0]!);
         }
         finally
         {
@@ -56,25 +55,23 @@ public static class RestoreJob
             MakeRoot(root);
         }
         using var layout = new TargetLayout(prepared.Places, prepared.Plan.Ownership);
-        RestoreRecord? record = null;
         var findings = new TargetFindings();
         if (prepared.IsOccupied)
         {
             findings = Look(prepared, layout.Trees, cancellationToken);
-            record = RecordOf(layout.Main);
             prepared.Warnings.AddRange(findings.Warnings);
         }
         else
         {
             CheckStillEmpty(layout);
         }
-        var plan = prepared.IsOccupied ? PlanWith(prepared, findings, record) : prepared.Plan;
+        var plan = prepared.IsOccupied ? PlanWith(prepared, findings, layout.Main) : prepared.Plan;
 
         // 2. From here on the directory is being written.
         try
         {
             var writing = new RestoreWriting(plan, prepared.Source, prepared.Reading, prepared.Expected, layout, prepared.Warnings, progress, options.Jobs ?? Math.Min(Environment.ProcessorCount, MaxJobs));
-            var (bytes, disarmed, delta) = await writing.RunAsync(prepared.IsOccupied, findings, record, cancellationToken);
+            var (bytes, disarmed, delta) = await writing.RunAsync(prepared.IsOccupied, findings, cancellationToken);
             return new(plan, plan.Route.History.Timeline, plan.Route.End, bytes, plan.FileCount, clock.Elapsed, delta, prepared.Warnings, disarmed);
         }
         catch (Exception e) when (e is BarkeepException or OperationCanceledException)
@@ -127,12 +124,9 @@ public static class RestoreJob
         return findings;
     }
 
-    static RestoreRecord? RecordOf(TargetTree tree) =>
-        RestoreRecord.TryRead(tree) is { } record && record.IsBelievable(tree.TryRead(ManifestCheck.ControlFile, ControlFile.FileSize)) ? record : null;
-
-    static RestorePlan PlanWith(Preparation prepared, TargetFindings findings, RestoreRecord? record) => prepared.Plan with
+    static RestorePlan PlanWith(Preparation prepared, TargetFindings findings, TargetTree main) => prepared.Plan with
     {
-        Delta = new(findings.Kept.Count, findings.Kept.Values.Sum(static k => k.State.Length), findings.RemovedCount, findings.Removed, record is not null),
+        Delta = new(findings.Kept.Count, findings.Kept.Values.Sum(static k => k.State.Length), findings.RemovedCount, findings.Removed, RestoreRecord.IsThere(main)),
     };
 
     // Another restore may have been quicker than the claim.

@@ -23,14 +23,11 @@ sealed class RestoreRecord
 
     readonly IReadOnlyDictionary<string, (ManifestEntry Entry, FileState State)> _files;
 
-    RestoreRecord(Head properties, IReadOnlyList<string> packs, IReadOnlyDictionary<string, (ManifestEntry Entry, FileState State)> files)
+    RestoreRecord(IReadOnlyList<string> packs, IReadOnlyDictionary<string, (ManifestEntry Entry, FileState State)> files)
     {
-        Properties = properties;
         Packs = packs;
         _files = files;
     }
-
-    public Head Properties { get; }
 
     /// <summary>The packs that the runs of its entries refer to.</summary>
     public IReadOnlyList<string> Packs { get; }
@@ -39,17 +36,13 @@ sealed class RestoreRecord
     public ManifestEntry? TryMatch(string path, FileState state) =>
         _files.TryGetValue(path, out var file) && file.State == state ? file.Entry : null;
 
-    /// <summary>
-    /// Whether the times in it can be believed. A write reaches the disk before its time does, so that after a power cut a file may look
-    /// untouched that a server wrote to: then only a directory that no server has been started on is believed.
-    /// </summary>
-    /// <param name="control">The content of global/pg_control, which a server changes before anything else; null when it is not there.</param>
-    public bool IsBelievable(byte[]? control) =>
-        (Properties.BootId.Length > 0 && Properties.BootId == BootId()) || (control is not null && HashOf(control) == Properties.ControlHash);
-
-    /// <summary>Reads it; null when there is none, or none that can be understood.</summary>
+    /// <summary>Reads it; null when there is none, or none that can be understood and believed.</summary>
     public static RestoreRecord? TryRead(TargetTree tree)
     {
+        if (!IsThere(tree))
+        {
+            return null;
+        }
         try
         {
             return tree.TryRead(FileName, MaxLength) is { } bytes ? Parse(bytes) : null;
@@ -60,7 +53,11 @@ sealed class RestoreRecord
         }
     }
 
-    /// <summary>Reads only what it says of itself; null as <see cref="TryRead"/>.</summary>
+    /// <summary>Whether there is one to be believed, by its head alone.</summary>
+    public static bool IsThere(TargetTree tree) =>
+        TryReadHead(tree)?.IsBelievable(tree.TryRead(ManifestCheck.ControlFile, Wal.ControlFile.FileSize)) == true;
+
+    /// <summary>Reads only what it says of itself; null when there is none, or none that can be understood.</summary>
     public static Head? TryReadHead(TargetTree tree)
     {
         if (tree.StatusOf(FileName) is not { IsRegular: true })
@@ -107,7 +104,7 @@ sealed class RestoreRecord
     }
 
     static Head HeadOf(RestoreSource source, TargetLayout layout, byte[] control) => new(
-        source.Lineage.Identity.SystemId.ToString(CultureInfo.InvariantCulture), source.Backup.Id.ToString(), DateTimeOffset.UtcNow, BootId(), HashOf(control), [.. layout.Trees.Select(RestoredPlace.Of)]);
+        source.Lineage.Identity.SystemId.ToString(CultureInfo.InvariantCulture), source.Backup.Id.ToString(), DateTimeOffset.UtcNow, PresentBootId(), HashOf(control), [.. layout.Trees.Select(RestoredPlace.Of)]);
 
     static byte[] Seal(Head head, IReadOnlyList<string> packs, List<ManifestEntry> entries, List<FileState> states)
     {
@@ -137,7 +134,7 @@ sealed class RestoreRecord
         {
             throw Record.Damaged(FileName, "its hash does not match");
         }
-        var head = Record.Open(FileName, Kind, Version, bytes, RestoreJson.Default.Head, out var length);
+        _ = Record.Open(FileName, Kind, Version, bytes, RestoreJson.Default.Head, out var length);
         using var stored = new MemoryStream(bytes, length, bytes.Length - HashLength - length);
         using var decompressed = new DecompressionStream(stored);
         using var body = new BufferedStream(decompressed, 1 << 16);
@@ -149,13 +146,13 @@ sealed class RestoreRecord
             var (device, inode) = ((ulong)reader.Number(long.MaxValue), (ulong)reader.Number(long.MaxValue));
             files.Add(entry.Path, (entry, new(device, inode, reader.Number(long.MaxValue), reader.Number(long.MaxValue), reader.Number(long.MaxValue))));
         }
-        return new(head, packs, files);
+        return new(packs, files);
     }
 
     static string HashOf(byte[] content) => Convert.ToHexStringLower(XxHash128.Hash(content));
 
     // Another one after every start of the machine (random(4)); empty where it is hidden.
-    static string BootId()
+    static string PresentBootId()
     {
         try
         {
@@ -170,5 +167,14 @@ sealed class RestoreRecord
     /// <param name="BootId">The machine's, as it was when the record was written.</param>
     /// <param name="ControlHash">Of global/pg_control as it was restored.</param>
     /// <param name="Places">The directories that were written to, the target first.</param>
-    internal sealed record Head(string SystemId, string BackupId, DateTimeOffset RestoredAt, string BootId, string ControlHash, IReadOnlyList<RestoredPlace> Places);
+    internal sealed record Head(string SystemId, string BackupId, DateTimeOffset RestoredAt, string BootId, string ControlHash, IReadOnlyList<RestoredPlace> Places)
+    {
+        /// <summary>
+        /// Whether the times in it can be believed. A write reaches the disk before its time does, so that after a power cut a file may look
+        /// untouched that a server wrote to: then only a directory that no server has been started on is believed.
+        /// </summary>
+        /// <param name="control">The content of global/pg_control, which a server changes before anything else; null when it is not there.</param>
+        public bool IsBelievable(byte[]? control) =>
+            (BootId.Length > 0 && BootId == PresentBootId()) || (control is not null && HashOf(control) == ControlHash);
+    }
 }

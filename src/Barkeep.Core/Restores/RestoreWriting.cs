@@ -11,22 +11,14 @@ sealed class RestoreWriting(
 {
     /// <param name="isDelta">Whether something is there already.</param>
     /// <param name="found">What is.</param>
-    /// <param name="record">Of the last restore; null when there is none to be believed.</param>
     public async Task<(long Bytes, IReadOnlyList<DisarmedSetting> Disarmed, DeltaResult? Delta)> RunAsync(
-        bool isDelta, TargetFindings found, RestoreRecord? record, CancellationToken cancellationToken)
+        bool isDelta, TargetFindings found, CancellationToken cancellationToken)
     {
         // 1. The marker: it stays until all else is durable.
         WriteMarker();
-        var indexes = new PackIndexCache(source.Lineage.Packs);
-        var comparison = new TargetComparison(source, layout, found, record, indexes);
-        if (isDelta)
-        {
-            RemoveControlFile();
-            RestoreTarget.CheckNotRunning(plan.Target);
-        }
 
         // 2. What differs; then what does not belong goes, and gives its room back.
-        var moves = await comparison.RunAsync(jobs, progress, cancellationToken);
+        var (moves, compared) = await CompareAsync(isDelta, found, cancellationToken);
         var meter = new ProgressMeter(progress, moves.Bytes + plan.WalBytes);
         var there = isDelta ? Sweep(cancellationToken) : found;
         foreach (var tree in layout.Trees)
@@ -41,7 +33,6 @@ sealed class RestoreWriting(
 
         // 4. Pages.
         meter.Begin(RestoreProgress.DataFiles);
-        var pageBytes = moves.Bytes;
         var content = await new PageWriter(source.Lineage, source.Manifest, layout, meter).RunAsync(moves, jobs, cancellationToken);
         var control = ControlFileOf(content);
 
@@ -57,8 +48,21 @@ sealed class RestoreWriting(
             tree.Flush();
         }
         Finish(content, configuration.Replaced);
-        var delta = isDelta ? new DeltaResult(comparison.SkippedFiles, comparison.SkippedBytes, comparison.ReadFiles, comparison.ReadBytes, pageBytes, there.RemovedCount) : null;
-        return (meter.Done, disarmed, delta);
+        return (meter.Done, disarmed, isDelta ? compared with { RemovedCount = there.RemovedCount } : null);
+    }
+
+    // The record of the last restore may be large, and nobody needs it longer than this.
+    async Task<(PageMoves Moves, DeltaResult Compared)> CompareAsync(bool isDelta, TargetFindings found, CancellationToken cancellationToken)
+    {
+        var record = isDelta ? RestoreRecord.TryRead(layout.Main) : null;
+        if (isDelta)
+        {
+            RemoveControlFile();
+            RestoreTarget.CheckNotRunning(plan.Target);
+        }
+        var comparison = new TargetComparison(source, layout, found, record, new PackIndexCache(source.Lineage.Packs));
+        var moves = await comparison.RunAsync(jobs, progress, cancellationToken);
+        return (moves, new(comparison.SkippedFiles, comparison.SkippedBytes, comparison.ReadFiles, comparison.ReadBytes, moves.Bytes, 0));
     }
 
     // It knows the directories outside of an unfinished restore before this one, too.

@@ -76,9 +76,7 @@ public sealed class PageLayoutTests
         string home, int[][] packs, (int Pack, int First, int Count)[][] files, int[] less, bool wrongHash)
     {
         var locations = new Locations(Path.Combine(home, "home"), Path.Combine(home, "restore"), Path.Combine(home, "config"));
-        var repository = await Repository.OpenAsync(locations.RepositoryDirectory(Server), default);
-        var lineage = await repository.AdoptAsync(new(SystemId, 15, Size), acceptNew: false, SmallRepository.Clock, default);
-        var (begin, end) = await PutWalAsync(lineage);
+        var (lineage, begin, end) = await LineageAsync(locations, Server);
 
         var names = new List<string>();
         var pages = new List<byte[]>();
@@ -90,13 +88,7 @@ public sealed class PageLayoutTests
             names.Add($"{id}/0001");
             pages.Add(await PutPackAsync(lineage, id, frames, codec, names.Count, wrongHash));
         }
-        var entries = new List<ManifestEntry>
-        {
-            ManifestEntry.Directory("base"), ManifestEntry.Directory("base/1"), ManifestEntry.Directory("global"),
-            ManifestEntry.Inline("backup_label", Encoding.ASCII.GetBytes($"START WAL LOCATION: {begin} (file {SegmentName.Containing(new(1), begin, Size)})\nCHECKPOINT LOCATION: {begin}\n")),
-            ManifestEntry.Inline("global/pg_control", Control()),
-            ManifestEntry.Inline("pg_hba.conf", [1]), ManifestEntry.Inline("pg_ident.conf", [2]), ManifestEntry.Inline("postgresql.conf", "port = 5432\n"u8.ToArray()),
-        };
+        var entries = CommonEntries(begin);
         var expected = new Dictionary<string, byte[]>();
         for (var i = 0; i < files.Length; i++)
         {
@@ -109,6 +101,24 @@ public sealed class PageLayoutTests
         await lineage.Backups.CommitAsync(id, new() { Info = info, Packs = names, Entries = entries }, default);
         return (locations, expected);
     }
+
+    /// <summary>A lineage with a segment of WAL, and where its records begin and end.</summary>
+    internal static async Task<(Lineage Lineage, Lsn Begin, Lsn End)> LineageAsync(Locations locations, ServerName server)
+    {
+        var repository = await Repository.OpenAsync(locations.RepositoryDirectory(server), default);
+        var lineage = await repository.AdoptAsync(new(SystemId, 15, Size), acceptNew: false, SmallRepository.Clock, default);
+        var (begin, end) = await PutWalAsync(lineage);
+        return (lineage, begin, end);
+    }
+
+    /// <summary>What every manifest must have.</summary>
+    internal static List<ManifestEntry> CommonEntries(Lsn begin) =>
+    [
+        ManifestEntry.Directory("base"), ManifestEntry.Directory("base/1"), ManifestEntry.Directory("global"),
+        ManifestEntry.Inline("backup_label", Encoding.ASCII.GetBytes($"START WAL LOCATION: {begin} (file {SegmentName.Containing(new(1), begin, Size)})\nCHECKPOINT LOCATION: {begin}\n")),
+        ManifestEntry.Inline("global/pg_control", Control()),
+        ManifestEntry.Inline("pg_hba.conf", [1]), ManifestEntry.Inline("pg_ident.conf", [2]), ManifestEntry.Inline("postgresql.conf", "port = 5432\n"u8.ToArray()),
+    ];
 
     static (ManifestEntry Entry, byte[] Content) FileOf(string path, (int Pack, int First, int Count)[] stretches, int less, List<byte[]> pages)
     {
@@ -135,7 +145,7 @@ public sealed class PageLayoutTests
         return (new() { Kind = ManifestEntryKind.File, Path = path, Length = bytes.Length, Runs = runs }, bytes);
     }
 
-    static async Task<byte[]> PutPackAsync(Lineage lineage, BackupId id, int[] frames, FrameCodec codec, int seed, bool wrongHash)
+    internal static async Task<byte[]> PutPackAsync(Lineage lineage, BackupId id, int[] frames, FrameCodec codec, int seed, bool wrongHash)
     {
         var random = new Random(seed);
         using var all = new MemoryStream();
