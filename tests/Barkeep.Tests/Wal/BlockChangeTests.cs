@@ -33,6 +33,23 @@ public sealed class BlockChangeTests
 
     [Theory]
     [MemberData(nameof(Versions))]
+    public async Task Each_record_by_itself_changes_what_its_line_says(int version)
+    {
+        var wal = (await ChangefulLife.OfAsync(version)).Wal;
+        var seen = new SeenChanges();
+        var walker = wal.Walker();
+        wal.Segments.ToList().ForEach(s => walker.Append(s.Bytes, ref seen));
+
+        Assert.Equal(wal.Lines.Count, seen.All.Count);
+        foreach (var (line, ours) in wal.Lines.Zip(seen.All))
+        {
+            Assert.True(DumpedChanges.OfDump([line]).Lines.SequenceEqual(ours), $"{line}\nread as: {string.Join(", ", ours)}");
+        }
+        Assert.Contains(wal.Lines, line => line.Contains("desc: TRUNCATE base", StringComparison.Ordinal) && !line.Contains(" to 0 blocks", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
     public async Task Blocks_limits_and_databases_of_any_range_are_those_of_pg_waldumps_records(int version)
     {
         var wal = (await ChangefulLife.OfAsync(version)).Wal;
@@ -75,6 +92,7 @@ public sealed class BlockChangeTests
         var life = await ChangefulLife.OfAsync(version);
 
         Assert.True(life.Summaries.Count >= 4);
+        Assert.Contains(life.Summaries.SelectMany(s => s.Lines), line => line.Contains(": limit ", StringComparison.Ordinal) && !line.EndsWith(" 0", StringComparison.Ordinal));
         foreach (var (from, to, lines) in life.Summaries)
         {
             var theirs = DumpedChanges.OfSummary(lines).Lines;

@@ -45,9 +45,11 @@ sealed class ChangefulLife
         "CREATE INDEX t_i ON t (i); CREATE INDEX ON t USING hash (s); CREATE INDEX ON t USING brin (i)",
         "CREATE INDEX ON t USING gin (a); CREATE INDEX ON t USING gist (p); CREATE INDEX ON t USING spgist (p)",
         "VACUUM FREEZE t",
-        "UPDATE t SET s = s || 'q' WHERE i % 50 = 0",
         "DELETE FROM t WHERE i > 3000",
         "VACUUM t",
+        // So that a summary ends here, before all of this is replaced.
+        "CHECKPOINT",
+        "UPDATE t SET s = s || 'q' WHERE i % 50 = 0",
         "INSERT INTO t SELECT i, 'again', ARRAY[i], point(i, 0) FROM generate_series(1, 500) i",
         // Relations made anew, in place, elsewhere, and dropped.
         "CREATE TABLE n AS SELECT * FROM t; TRUNCATE n; INSERT INTO n SELECT * FROM t LIMIT 100",
