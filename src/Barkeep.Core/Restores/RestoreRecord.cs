@@ -104,7 +104,7 @@ sealed class RestoreRecord
     }
 
     static Head HeadOf(RestoreSource source, TargetLayout layout, byte[] control) => new(
-        source.Lineage.Identity.SystemId.ToString(CultureInfo.InvariantCulture), source.Backup.Id.ToString(), DateTimeOffset.UtcNow, PresentBootId(), HashOf(control), [.. layout.Trees.Select(RestoredPlace.Of)]);
+        source.Lineage.Identity.SystemId.ToString(CultureInfo.InvariantCulture), source.Backup.Id.ToString(), PresentBootId(), HashOf(control), [.. layout.Trees.Select(RestoredPlace.Of)]);
 
     static byte[] Seal(Head head, IReadOnlyList<string> packs, List<ManifestEntry> entries, List<FileState> states)
     {
@@ -167,7 +167,7 @@ sealed class RestoreRecord
     /// <param name="BootId">The machine's, as it was when the record was written.</param>
     /// <param name="ControlHash">Of global/pg_control as it was restored.</param>
     /// <param name="Places">The directories that were written to, the target first.</param>
-    internal sealed record Head(string SystemId, string BackupId, DateTimeOffset RestoredAt, string BootId, string ControlHash, IReadOnlyList<RestoredPlace> Places)
+    internal sealed record Head(string SystemId, string BackupId, string BootId, string ControlHash, IReadOnlyList<RestoredPlace> Places)
     {
         /// <summary>
         /// Whether the times in it can be believed. A write reaches the disk before its time does, so that after a power cut a file may look

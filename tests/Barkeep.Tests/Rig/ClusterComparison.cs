@@ -21,7 +21,7 @@ public static class ClusterComparison
     static readonly HashSet<string> Skipped =
     [
         "postmaster.pid", "postmaster.opts", "backup_label", "backup_label.old", "tablespace_map", "tablespace_map.old", "backup_manifest",
-        "postgresql.auto.conf", "standby.signal", "recovery.signal", "current_logfiles",
+        "postgresql.auto.conf", "standby.signal", "recovery.signal", "current_logfiles", "barkeep.restored",
     ];
 
     /// <summary>The differences, one line each; empty when the directories hold the same cluster.</summary>

@@ -26,6 +26,8 @@ public sealed class CronTests
     {
         await using var bench = await CommandBench.SetUpAsync();
         var first = Assert.Single(bench.Rig.Processes("receive-wal"));
+        // WAL from before the first backup goes, if there is any.
+        (await bench.BarmanAsync("cron")).Checked();
         Assert.Equal("", (await bench.BarmanAsync("cron")).Checked().Output);
         Assert.Equal(first, Assert.Single(bench.Rig.Processes("receive-wal")));
 
