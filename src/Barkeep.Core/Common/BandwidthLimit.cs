@@ -1,6 +1,6 @@
-namespace Barkeep.Backups;
+namespace Barkeep.Common;
 
-/// <summary>Keeps all readers together below a rate. Safe for several threads.</summary>
+/// <summary>Keeps all that read together below a rate. Safe for several threads.</summary>
 /// <param name="bytesPerSecond">0 is no limit.</param>
 sealed class BandwidthLimit(long bytesPerSecond, TimeProvider time)
 {
