@@ -20,8 +20,7 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
     readonly Lock _lock = new();
     readonly HashSet<SegmentName> _pending = [];
     readonly Dictionary<TimelineId, Lsn> _ends = [];
-    RecordWalker? _walker;
-    TimelineId _walkerTimeline;
+    readonly SegmentIntake _intake = new(lineage, logger);
 
     /// <summary>What stops this work until the stream has been planned anew: damage, or other bytes in the repository. Called with the reason.</summary>
     public event Action<BarkeepException>? Failed;
@@ -128,7 +127,6 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
         }
         catch (Exception e) when (e is BarkeepException or IOException or UnauthorizedAccessException)
         {
-            _walker = null;
             return Errno.From(e, $"storing {name}");
         }
     }
@@ -136,57 +134,17 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
     async Task ArchiveAsync(SegmentName name, CancellationToken stop)
     {
         var path = spool.PathOf(name);
-        var walker = await WalkerBeforeAsync(name, stop);
-        var skipped = walker.SkippedBytes;
-        var changes = new BlockChanges();
-
-        // The segment, of which every page header and record is checked before its last byte is handed on; its changes; then the end of the file.
-        using (var content = new SpoolFileStream(path, spool.SegmentSize.Bytes, walker, new(changes)))
+        // The segment, and what is derived from it; then the end of the file.
+        if (await _intake.TryTakeAsync(name, () => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0, FileOptions.SequentialScan), stop) is { } defect)
         {
-            try
-            {
-                await lineage.Wal.PutSegmentAsync(name, content, stop);
-            }
-            catch (BarkeepException e) when (content.IsUnsound)
-            {
-                await SetAsideAsync(name, path, e.Message, stop);
-            }
+            await SetAsideAsync(name, path, defect, stop);
         }
-        (_walker, _walkerTimeline) = (walker, name.Timeline);
-        await lineage.Wal.PutChangesAsync(name, new(changes, IsWhole: walker.SkippedBytes == skipped), stop);
         File.Delete(path);
         lock (_lock)
         {
             _pending.Remove(name);
         }
         NoteEnd(name);
-    }
-
-    /// <summary>A walker that has just passed the segment before, so that the record that crosses into this one is checked too.</summary>
-    async Task<RecordWalker> WalkerBeforeAsync(SegmentName name, CancellationToken stop)
-    {
-        var start = name.Start(spool.SegmentSize);
-        if (_walker is { } running && _walkerTimeline == name.Timeline && running.Position == start)
-        {
-            _walker = null;
-            return running;
-        }
-        _walker = null;
-        var history = await lineage.Wal.GetHistoryAsync(name.Timeline, stop);
-        var number = name.Number(spool.SegmentSize);
-        var before = SegmentName.Of(history.TimelineAt(new(start.Value - 1)), number - 1, spool.SegmentSize);
-        if (number > 0 && await lineage.Wal.HasSegmentAsync(before, stop))
-        {
-            var primed = new RecordWalker(before.Start(spool.SegmentSize), history, spool.SegmentSize, lineage.Identity.SystemId);
-            await using var walk = new SinkStream(bytes => primed.Append(bytes));
-            await lineage.Wal.CopySegmentAsync(before, partial: false, walk, stop);
-            if (primed.EndsWholeSegment)
-            {
-                return primed;
-            }
-            logger.LogWarning("the segment before {Segment} does not pass: {Defect}", name, primed.Defect);
-        }
-        return new(start, history, spool.SegmentSize, lineage.Identity.SystemId);
     }
 
     /// <summary>A damaged segment is received again, once; when it is damaged on the server too, its range becomes a gap.</summary>

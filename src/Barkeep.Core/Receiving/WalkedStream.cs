@@ -1,16 +1,14 @@
 using Barkeep.Common;
 using Barkeep.Wal;
-using Microsoft.Win32.SafeHandles;
 
 namespace Barkeep.Receiving;
 
 /// <summary>
-/// A complete segment of the spool that is walked as it is read: whoever reads it to its end has a sound one. Reads on the calling thread:
+/// A complete segment that is walked as it is read: whoever reads it to its end has a sound one. Reads on the calling thread:
 /// FileStream's asynchronous reads would move the work that follows them to threads of usual priority.
 /// </summary>
-sealed class SpoolFileStream(string path, int length, RecordWalker walker, BlockChangeCollector collector) : Stream
+sealed class WalkedStream(Stream source, int length, RecordWalker walker, BlockChangeCollector collector) : Stream
 {
-    readonly SafeFileHandle _file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, FileOptions.SequentialScan);
     BlockChangeCollector _collector = collector;
     long _position;
 
@@ -34,7 +32,7 @@ sealed class SpoolFileStream(string path, int length, RecordWalker walker, Block
     /// <exception cref="BarkeepException">Damaged: the segment is not sound; the message says where. Instead of the bytes that are not.</exception>
     public override int Read(Span<byte> buffer)
     {
-        var read = RandomAccess.Read(_file, buffer[..(int)Math.Min(buffer.Length, length - _position)], _position);
+        var read = source.Read(buffer[..(int)Math.Min(buffer.Length, length - _position)]);
         walker.Append(buffer[..read], ref _collector);
         _position += read;
         if (walker.Defect is not null || (read == 0 && _position < length) || (_position == length && !walker.EndsWholeSegment))
@@ -65,7 +63,7 @@ sealed class SpoolFileStream(string path, int length, RecordWalker walker, Block
 
     protected override void Dispose(bool disposing)
     {
-        _file.Dispose();
+        source.Dispose();
         base.Dispose(disposing);
     }
 }

@@ -1,0 +1,71 @@
+using Barkeep.Common;
+using Barkeep.Repo;
+using Barkeep.Wal;
+using Microsoft.Extensions.Logging;
+
+namespace Barkeep.Receiving;
+
+/// <summary>
+/// Puts complete segments into the repository, wherever they come from, and then what is derived from them. Every page and record is
+/// walked before the last byte is handed on. Segments that follow one another cost least. Not safe for several threads at once.
+/// </summary>
+sealed class SegmentIntake(Lineage lineage, ILogger logger)
+{
+    RecordWalker? _walker;
+    TimelineId _walkerTimeline;
+
+    SegmentSize Size => lineage.Identity.SegmentSize;
+
+    /// <summary>Stores a segment and what it changes; all of it is durable when it returns null.</summary>
+    /// <param name="source">Opens its bytes; closed when this returns.</param>
+    /// <returns>What is wrong with the segment, which is not stored then; null when nothing is.</returns>
+    /// <exception cref="BarkeepException">WalDiverged: other bytes are there; DiskFull; Storage.</exception>
+    public async Task<string?> TryTakeAsync(SegmentName name, Func<Stream> source, CancellationToken cancellationToken)
+    {
+        var walker = await WalkerBeforeAsync(name, cancellationToken);
+        var skipped = walker.SkippedBytes;
+        var changes = new BlockChanges();
+        using (var content = new WalkedStream(source(), Size.Bytes, walker, new(changes)))
+        {
+            try
+            {
+                await lineage.Wal.PutSegmentAsync(name, content, cancellationToken);
+            }
+            catch (BarkeepException e) when (content.IsUnsound)
+            {
+                return e.Message;
+            }
+        }
+        (_walker, _walkerTimeline) = (walker, name.Timeline);
+        await lineage.Wal.PutChangesAsync(name, new(changes, IsWhole: walker.SkippedBytes == skipped), cancellationToken);
+        return null;
+    }
+
+    /// <summary>A walker that has just passed the segment before, so that the record that crosses into this one is checked too.</summary>
+    async Task<RecordWalker> WalkerBeforeAsync(SegmentName name, CancellationToken cancellationToken)
+    {
+        var start = name.Start(Size);
+        // Taken, not borrowed: after a failure nobody knows how far it has come.
+        var running = _walker;
+        _walker = null;
+        if (running is not null && _walkerTimeline == name.Timeline && running.Position == start)
+        {
+            return running;
+        }
+        var history = await lineage.Wal.GetHistoryAsync(name.Timeline, cancellationToken);
+        var number = name.Number(Size);
+        var before = SegmentName.Of(history.TimelineAt(new(start.Value - 1)), number - 1, Size);
+        if (number > 0 && await lineage.Wal.HasSegmentAsync(before, cancellationToken))
+        {
+            var primed = new RecordWalker(before.Start(Size), history, Size, lineage.Identity.SystemId);
+            await using var walk = new SinkStream(bytes => primed.Append(bytes));
+            await lineage.Wal.CopySegmentAsync(before, partial: false, walk, cancellationToken);
+            if (primed.EndsWholeSegment)
+            {
+                return primed;
+            }
+            logger.LogWarning("the segment before {Segment} does not pass: {Defect}", name, primed.Defect);
+        }
+        return new(start, history, Size, lineage.Identity.SystemId);
+    }
+}
