@@ -34,6 +34,7 @@ static class CommandTree
         new ShowServersCommand(),
         new StatusCommand(),
         new SwitchWalCommand(),
+        new VerifyBackupCommand(),
     ];
 
     static RootCommand Root(IEnumerable<Command> commands)

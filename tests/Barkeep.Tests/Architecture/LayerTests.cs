@@ -21,6 +21,8 @@ public sealed partial class LayerTests
         ["Receiving"] = ["Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
         ["Backups"] = ["Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
         ["Health"] = ["Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
+        // Nor does a verification.
+        ["Verification"] = ["Repo", "Wal", "Storage", "Common"],
         ["Setup"] = ["Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
         // A restore needs no server.
         ["Restores"] = ["Repo", "Configuration", "Wal", "Storage", "Common"],

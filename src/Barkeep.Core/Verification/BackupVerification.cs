@@ -1,0 +1,184 @@
+using Barkeep.Common;
+using Barkeep.Repo;
+using Barkeep.Wal;
+
+namespace Barkeep.Verification;
+
+/// <summary>
+/// Proves that backups can be restored, as far as that shows in what is stored: the manifest, every frame that holds a page of them, every page's
+/// hash, and all WAL from their begin to the tail. Needs no server, waits for nobody and may run beside everything else.
+/// </summary>
+/// <param name="spool">Of the lineage.</param>
+/// <param name="jobs">Threads that read.</param>
+public sealed class BackupVerification(Lineage lineage, WalSpool spool, int jobs, IProgress<VerificationProgress>? progress)
+{
+    readonly List<Damage> _damage = [];
+    readonly List<string> _notes = [];
+    readonly Dictionary<string, PageSet> _needed = new(StringComparer.Ordinal);
+    long _done;
+    long _total;
+
+    /// <summary>Verifies backups, all of this lineage. What several share is read once.</summary>
+    /// <exception cref="BarkeepException">BackupUnusable when one of them has no manifest, or is deleted meanwhile; NewerRepository.</exception>
+    public async Task<VerificationResult> RunAsync(IReadOnlyList<BackupId> ids, CancellationToken cancellationToken)
+    {
+        // What they need.
+        var all = await lineage.Backups.ListAsync(cancellationToken);
+        foreach (var id in ids)
+        {
+            await ReadAsync(all.FirstOrDefault(b => b.Id == id) ?? throw Unusable(id), cancellationToken);
+        }
+        var infos = all.Where(b => ids.Contains(b.Id)).Select(static b => b.Info).OfType<BackupInfo>().ToList();
+        var received = await ListWalAsync(all, cancellationToken);
+        var wal = received is null ? null : new WalVerification(lineage, spool, received, jobs, Advance);
+        var routes = wal?.FindRoutes(infos) ?? [];
+        _total = (_needed.Values.Sum(static n => (long)n.Count) * Page.Size) + WalVerification.LengthOf(routes);
+
+        // Pages.
+        var packs = new PackVerification(lineage, jobs, Advance);
+        await packs.RunAsync(_needed, cancellationToken);
+        await BlameAsync(packs.Hurt, ids, all, cancellationToken);
+
+        // WAL.
+        var end = Lsn.Invalid;
+        foreach (var route in routes)
+        {
+            var reached = await wal!.RunAsync(route, cancellationToken);
+            end = end.IsValid ? end : reached;
+        }
+        if (wal is not null)
+        {
+            var known = all.Select(static b => b.Info).OfType<BackupInfo>().ToList();
+            _damage.AddRange(wal.Hurt.Select(h => h.ToDamage(received!, wal.HistoriesOf(known), known)));
+            infos.ForEach(i => FindMissing(received!, i));
+        }
+        return new()
+        {
+            Backups = ids,
+            Packs = _needed.Count,
+            Frames = packs.Frames,
+            Pages = packs.Pages,
+            StoredBytes = packs.StoredBytes,
+            Segments = wal?.Segments ?? 0,
+            WalEnd = end,
+            Timeline = routes.Count == 0 ? 0 : routes[0].History.Timeline.Value,
+            Damage = _damage,
+            Notes = _notes,
+        };
+    }
+
+    async Task ReadAsync(BackupRecord backup, CancellationToken cancellationToken)
+    {
+        if (backup.State is BackupState.Started or BackupState.Failed)
+        {
+            throw Unusable(backup.Id);
+        }
+        try
+        {
+            Add(await lineage.Backups.ReadManifestAsync(backup.Id, cancellationToken));
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.HostilePath or ErrorKind.Storage)
+        {
+            _damage.Add(new($"manifest of backup {backup.Id}", e.Message, e.Kind, [backup.Id], [], 0));
+        }
+        catch (BarkeepException e) when (e.Kind == ErrorKind.ObjectMissing)
+        {
+            throw Unusable(backup.Id);
+        }
+    }
+
+    void Add(Manifest manifest)
+    {
+        foreach (var run in manifest.Entries.SelectMany(static e => e.Runs).Where(static r => !r.IsZeros))
+        {
+            var pack = manifest.Packs[run.Pack];
+            if (!_needed.TryGetValue(pack, out var pages))
+            {
+                _needed.Add(pack, pages = new());
+            }
+            pages.Add(run.Ordinal, run.Count);
+        }
+    }
+
+    async Task<ReceivedWal?> ListWalAsync(IReadOnlyList<BackupRecord> all, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var received = await ReceivedWal.ListAsync(lineage.Wal, spool, cancellationToken);
+            _damage.AddRange(received.Notes.Select(static n => new Damage("a record of a gap", n, ErrorKind.Damaged, [], [], 0)));
+            return received;
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.Storage)
+        {
+            _damage.Add(new("the list of WAL", $"{e.Message}; no WAL has been looked at", e.Kind, [.. all.Where(static b => b.Info is not null).Select(static b => b.Id)], [], 0));
+            return null;
+        }
+    }
+
+    // Whom it hurts. Manifests are read only when something is.
+    async Task BlameAsync(IReadOnlyCollection<HurtPages> hurt, IReadOnlyList<BackupId> verified, IReadOnlyList<BackupRecord> all, CancellationToken cancellationToken)
+    {
+        if (hurt.Count == 0)
+        {
+            return;
+        }
+        foreach (var backup in all.Where(static b => b.State is BackupState.Done or BackupState.WaitingForWals))
+        {
+            try
+            {
+                var manifest = await lineage.Backups.ReadManifestAsync(backup.Id, cancellationToken);
+                foreach (var one in hurt)
+                {
+                    one.LookIn(backup.Id, manifest);
+                }
+            }
+            catch (BarkeepException e) when (e.Kind == ErrorKind.ObjectMissing)
+            {
+                // Deleted meanwhile, and with it perhaps what was looked for.
+                if (verified.Contains(backup.Id))
+                {
+                    throw Unusable(backup.Id);
+                }
+            }
+            catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.HostilePath or ErrorKind.Storage)
+            {
+                if (!verified.Contains(backup.Id))
+                {
+                    _notes.Add($"whether backup {backup.Id} is touched is not known: {e.Message}");
+                }
+            }
+        }
+        _damage.AddRange(hurt.Select(static h => h.ToDamage()).OrderBy(static d => d.What, StringComparer.Ordinal));
+    }
+
+    // WAL that is not here at all.
+    void FindMissing(ReceivedWal received, BackupInfo backup)
+    {
+        var id = BackupId.TryParse(backup.BackupId, out var parsed) ? parsed : default;
+        if (WalRoute.Choose(received, new(backup.Timeline), backup.BeginLsn, backup.EndLsn, null) is not { } route)
+        {
+            _damage.Add(new($"timeline {backup.Timeline}", $"no history leads on from {backup.EndLsn}, where the backup ends", ErrorKind.WalGap, [id], [], 0));
+            return;
+        }
+        var after = route.Missing.End(route.SegmentSize);
+        var last = received.LastEnd(route.Missing.Timeline, after) ?? received.LastEnd(route.History.Timeline, after);
+        var reason = received.Gaps.FirstOrDefault(g => g.From < after && g.To > route.Missing.Start(route.SegmentSize))?.Reason;
+        if (route.ReceivedEnd < backup.EndLsn)
+        {
+            var why = reason ?? (last is null ? "it has not been received yet" : "it is not there");
+            _damage.Add(new($"WAL segment {route.Missing}", $"{why}; the backup needs it up to {backup.EndLsn}", ErrorKind.WalGap, [id], [], 0));
+        }
+        else if (last is { } end && reason is not null)
+        {
+            _notes.Add($"from backup {id} no restore gets past {route.ReceivedEnd}: {reason}; there is WAL again up to {end}, for later backups");
+        }
+        else if (last is { } lost)
+        {
+            _damage.Add(new($"WAL segment {route.Missing}", $"it is not there, and there is WAL behind it up to {lost}; no restore gets past {route.ReceivedEnd}", ErrorKind.WalGap, [id], [], 0));
+        }
+    }
+
+    void Advance(long bytes) => progress?.Report(new(Interlocked.Add(ref _done, bytes), _total));
+
+    static BarkeepException Unusable(BackupId id) => new(ErrorKind.BackupUnusable, $"backup {id} has no manifest", "it has failed, is still being taken or has just been deleted: barman list-backups shows which");
+}

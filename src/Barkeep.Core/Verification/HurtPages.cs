@@ -1,0 +1,62 @@
+using Barkeep.Common;
+using Barkeep.Repo;
+
+namespace Barkeep.Verification;
+
+/// <summary>Pages of a pack that cannot be had, found before it is known who needs them.</summary>
+/// <param name="Pages">By their ordinals; null for all that the pack is said to hold.</param>
+sealed record HurtPages(string Pack, string What, string How, ErrorKind Kind, PageSet? Pages)
+{
+    readonly SortedSet<string> _files = new(StringComparer.Ordinal);
+    readonly List<BackupId> _backups = [];
+    int _fileCount;
+
+    /// <summary>Looks for the pages in a backup.</summary>
+    public void LookIn(BackupId backup, Manifest manifest)
+    {
+        var touched = false;
+        foreach (var entry in manifest.Entries)
+        {
+            if (entry.Runs.Any(r => !r.IsZeros && manifest.Packs[r.Pack] == Pack && Touches(r)))
+            {
+                touched = true;
+                Note(entry.Path);
+            }
+        }
+        if (touched)
+        {
+            _backups.Add(backup);
+        }
+    }
+
+    public Damage ToDamage() => new(What, How, Kind, _backups, [.. _files.Take(Damage.ShownFiles)], _fileCount);
+
+    // All of them cannot be remembered: a lost pack may hold the pages of a hundred thousand files.
+    void Note(string path)
+    {
+        if (!_files.Contains(path))
+        {
+            _fileCount++;
+            if (_files.Count < 1 << 16)
+            {
+                _files.Add(path);
+            }
+        }
+    }
+
+    bool Touches(PageRun run)
+    {
+        if (Pages is null)
+        {
+            return true;
+        }
+        for (var i = 0; i < run.Count; i++)
+        {
+            if (Pages.Contains(run.Ordinal + i))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+}
