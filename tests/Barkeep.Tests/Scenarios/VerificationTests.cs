@@ -1,0 +1,206 @@
+using System.Text.Json.Nodes;
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Repo;
+using Barkeep.Tests.Repo;
+using Barkeep.Tests.Rig;
+using Barkeep.Verification;
+using Barkeep.Wal;
+using Xunit;
+
+namespace Barkeep.Tests.Scenarios;
+
+public sealed class VerificationTests(RestorableCluster cluster)
+{
+    static readonly ServerName Server = ServerName.Parse(HandMadeBackup.Server);
+
+    [Fact]
+    public async Task A_sound_backup_is_found_sound_up_to_the_end_of_the_tail()
+    {
+        var source = await cluster.GetAsync();
+        var result = await VerifyAsync(source.Locations, source.Backup);
+        Assert.Empty(result.Damage);
+        Assert.Empty(result.Notes);
+        var manifest = await (await LineageAsync(source.Locations)).Backups.ReadManifestAsync(source.Backup, default);
+        Assert.Equal(manifest.Entries.Sum(static e => e.Runs.Where(static r => !r.IsZeros).Sum(static r => (long)r.Count)), result.Pages);
+        var lineage = await LineageAsync(source.Locations);
+        var size = lineage.Identity.SegmentSize;
+        var (tail, length) = new WalSpool(source.Locations.SpoolDirectory(Server, lineage.Identity.SystemId), size).List()[^1];
+        Assert.Equal(tail.Start(size) + length, result.WalEnd);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    public async Task A_flipped_bit_anywhere_is_found_and_named_and_nothing_else_is(int seed)
+    {
+        var source = await cluster.GetAsync();
+        var locations = await source.CopyAsync();
+        var random = new Random(seed);
+        var lineage = await LineageAsync(locations);
+        var expected = new List<string>();
+
+        // A frame and the manifest, or the index, which says nothing of frames any more.
+        var pack = (await lineage.Packs.ListAsync(default))[0];
+        var packFile = Find(locations, $"packs/{pack}");
+        using (var reader = await lineage.Packs.OpenAsync(pack.Name, default))
+        {
+            var number = random.Next(reader.Index.Frames.Count);
+            var frame = reader.Index.Frames[number];
+            if (seed % 2 == 0)
+            {
+                Flip(packFile, frame.Offset + random.Next(frame.StoredLength), random);
+                expected.Add($"pack {pack.Name}, frame {number}");
+            }
+            else
+            {
+                Flip(packFile, random.NextInt64(reader.Index.Frames[^1].Offset + reader.Index.Frames[^1].StoredLength, new FileInfo(packFile).Length), random);
+                expected.Add($"pack {pack.Name}");
+            }
+        }
+
+        // A segment anywhere, and the tail.
+        var segments = (await lineage.Wal.ListSegmentsAsync(default)).Select(static s => s.Name).ToList();
+        var info = (await lineage.Backups.TryGetAsync(source.Backup, default))!.Info!;
+        var segment = segments.Where(s => s.End(lineage.Identity.SegmentSize) > info.BeginLsn).OrderBy(_ => random.Next()).First();
+        Flip(Find(locations, $"wal/{segment.ToString()[..16]}/{segment}"), null, random);
+        expected.Add($"WAL segment {segment}");
+        expected.Add($"WAL segment {FlipTail(locations, lineage, random)} in the spool");
+
+        var result = await VerifyAsync(locations, source.Backup);
+        Assert.Equal(expected.Order(StringComparer.Ordinal), result.Damage.Select(static d => d.What).Order(StringComparer.Ordinal));
+        Assert.All(result.Damage, d => Assert.Equal([source.Backup], d.Backups));
+        RigRoot.Remove(locations.Home);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task A_flipped_bit_in_a_manifest_is_found_and_named(int seed)
+    {
+        var source = await cluster.GetAsync();
+        var locations = await source.CopyAsync();
+        Flip(Find(locations, $"backups/{source.Backup}/manifest"), null, new(seed));
+        var damage = Assert.Single((await VerifyAsync(locations, source.Backup)).Damage);
+        Assert.Equal($"manifest of backup {source.Backup}", damage.What);
+        RigRoot.Remove(locations.Home);
+    }
+
+    [Fact]
+    public async Task Damage_names_all_backups_that_need_the_page_and_their_files_and_no_others()
+    {
+        using var small = await SmallRepository.CreateAsync();
+        var lineage = (await Repository.OpenAsync(small.Directory, default)).Current!;
+        var first = await lineage.Backups.ReadManifestAsync(SmallRepository.First, default);
+
+        // Both need this page; its file is the same in both.
+        var shared = first.Entries.Single(static e => e.Path == "base/1/1249").Runs.First(static r => !r.IsZeros);
+        await FlipFrameAsync(small.Directory, lineage, first.Packs[shared.Pack], shared.Ordinal);
+        var result = await new BackupVerification(lineage, new(small.Directory, SmallRepository.Identity.SegmentSize), 2, null).RunAsync([SmallRepository.Second], default);
+        var hurt = Assert.Single(result.Damage, static d => d.What.StartsWith("pack", StringComparison.Ordinal));
+        Assert.Equal([SmallRepository.First, SmallRepository.Second], hurt.Backups);
+        Assert.Contains("base/1/1249", hurt.Files);
+    }
+
+    [Fact]
+    public async Task A_page_that_only_another_backup_needs_is_not_held_against_this_one()
+    {
+        using var small = await SmallRepository.CreateAsync();
+        var lineage = (await Repository.OpenAsync(small.Directory, default)).Current!;
+        var second = await lineage.Backups.ReadManifestAsync(SmallRepository.Second, default);
+        var own = second.Packs.Single(static p => p.StartsWith($"{SmallRepository.Second}/", StringComparison.Ordinal));
+        await FlipFrameAsync(small.Directory, lineage, own, 0);
+        var verification = new BackupVerification(lineage, new(small.Directory, SmallRepository.Identity.SegmentSize), 2, null);
+        Assert.DoesNotContain((await verification.RunAsync([SmallRepository.First], default)).Damage, static d => d.What.StartsWith("pack", StringComparison.Ordinal));
+        verification = new BackupVerification(lineage, new(small.Directory, SmallRepository.Identity.SegmentSize), 2, null);
+        var hurt = Assert.Single((await verification.RunAsync([SmallRepository.First, SmallRepository.Second], default)).Damage, static d => d.What.StartsWith("pack", StringComparison.Ordinal));
+        Assert.Equal([SmallRepository.Second], hurt.Backups);
+    }
+
+    [Fact]
+    public async Task A_lost_pack_and_a_lost_segment_are_found_and_named()
+    {
+        var source = await cluster.GetAsync();
+        var locations = await source.CopyAsync();
+        var lineage = await LineageAsync(locations);
+        var pack = (await lineage.Packs.ListAsync(default))[0];
+        File.Delete(Find(locations, $"packs/{pack}"));
+        var info = (await lineage.Backups.TryGetAsync(source.Backup, default))!.Info!;
+        var segment = SegmentName.Containing(TimelineId.First, info.EndLsn, lineage.Identity.SegmentSize).Next(lineage.Identity.SegmentSize);
+        File.Delete(Find(locations, $"wal/{segment.ToString()[..16]}/{segment}"));
+
+        var result = await VerifyAsync(locations, source.Backup);
+        Assert.Equal([$"pack {pack.Name}", $"WAL segment {segment}"], result.Damage.Select(static d => d.What));
+        Assert.Equal([ErrorKind.ObjectMissing, ErrorKind.WalGap], result.Damage.Select(static d => d.Kind));
+        RigRoot.Remove(locations.Home);
+    }
+
+    [Fact]
+    public async Task The_command_prints_what_Barman_prints_and_its_exit_code_tells()
+    {
+        var source = await cluster.GetAsync();
+        var locations = await source.CopyAsync();
+        await using var rig = new BarkeepRig();
+        rig.Environment["BARKEEP_HOME"] = locations.Home;
+        var sound = await rig.RunAsync("barman", "verify-backup", HandMadeBackup.Server, "latest");
+        Assert.Equal(0, sound.ExitCode);
+        Assert.Equal($"Verifying backup '{source.Backup}' on server {HandMadeBackup.Server}", sound.OutputLines[0]);
+        Assert.Equal("backup successfully verified", sound.OutputLines[^1]);
+
+        var pack = (await (await LineageAsync(locations)).Packs.ListAsync(default))[0];
+        Flip(Find(locations, $"packs/{pack}"), 24, new(1));
+        var hurt = await rig.RunAsync("barman", "-f", "json", "verify", HandMadeBackup.Server, "all");
+        Assert.Equal(1, hurt.ExitCode);
+        var json = JsonNode.Parse(hurt.Output)![HandMadeBackup.Server]!;
+        Assert.False(json["verified"]!.GetValue<bool>());
+        Assert.Equal($"pack {pack.Name}, frame 0", json["damage"]![0]!["what"]!.GetValue<string>());
+        RigRoot.Remove(locations.Home);
+    }
+
+    static async Task<Lineage> LineageAsync(Locations locations) => (await Repository.OpenAsync(locations.RepositoryDirectory(Server), default)).Current!;
+
+    static async Task<VerificationResult> VerifyAsync(Locations locations, BackupId backup)
+    {
+        var lineage = await LineageAsync(locations);
+        var spool = new WalSpool(locations.SpoolDirectory(Server, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
+        return await new BackupVerification(lineage, spool, 2, null).RunAsync([backup], default);
+    }
+
+    static string Find(Locations locations, string name) =>
+        Directory.EnumerateFiles(locations.RepositoryDirectory(Server), "*", SearchOption.AllDirectories).Single(f => f.EndsWith($"/{name}", StringComparison.Ordinal));
+
+    static void Flip(string file, long? at, Random random)
+    {
+        var bytes = File.ReadAllBytes(file);
+        bytes[at ?? random.NextInt64(bytes.Length)] ^= (byte)(1 << random.Next(8));
+        File.WriteAllBytes(file, bytes);
+    }
+
+    // Not in its last page, where a length that is wrong looks like a record that is not here yet, nor between records, where nothing counts.
+    static SegmentName FlipTail(Locations locations, Lineage lineage, Random random)
+    {
+        var spool = new WalSpool(locations.SpoolDirectory(Server, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
+        var (name, length) = spool.List()[^1];
+        var bytes = File.ReadAllBytes(spool.PathOf(name));
+        long at;
+        do
+        {
+            at = random.NextInt64(length / 8192 * 8192);
+        }
+        while (bytes[at] == 0);
+        Flip(spool.PathOf(name), at, random);
+        return name;
+    }
+
+    static async Task FlipFrameAsync(string directory, Lineage lineage, string pack, int ordinal)
+    {
+        using var reader = await lineage.Packs.OpenAsync(pack, default);
+        var frame = reader.Index.Frames[reader.Index.FrameAt(reader.Index.PositionOf(ordinal))];
+        Flip(Path.Combine(directory, $"{lineage.Identity.SystemId}/packs/{pack}"), frame.Offset, new(1));
+    }
+}
