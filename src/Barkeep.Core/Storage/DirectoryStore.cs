@@ -18,6 +18,7 @@ public sealed class DirectoryStore(string root)
     static readonly SearchValues<char> NameCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
 
+    static readonly EnumerationOptions OneLevel = new() { AttributesToSkip = 0, IgnoreInaccessible = false };
     static readonly EnumerationOptions EveryFile = new() { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false };
 
     /// <summary>Awaited before each operation, which it is told: by it, tests choose who of several goes on.</summary>
@@ -206,7 +207,24 @@ public sealed class DirectoryStore(string root)
         var directory = PathOf(prefix.TrimEnd('/'));
         try
         {
-            return [.. new FileSystemEnumerable<T>(directory, look, EveryFile) { ShouldIncludePredicate = static (ref entry) => !entry.IsDirectory }];
+            List<T> found = [.. FilesOf(directory, look, OneLevel)];
+            // Of the thousands of directories that a prefix has, each core takes some.
+            Parallel.ForEach(
+                Directory.EnumerateDirectories(directory),
+                static () => new List<T>(),
+                (child, _, mine) =>
+                {
+                    mine.AddRange(FilesOf(child, look, EveryFile));
+                    return mine;
+                },
+                mine =>
+                {
+                    lock (found)
+                    {
+                        found.AddRange(mine);
+                    }
+                });
+            return found;
         }
         catch (DirectoryNotFoundException)
         {
@@ -217,6 +235,9 @@ public sealed class DirectoryStore(string root)
             throw Errno.From(e, $"listing {directory}");
         }
     }
+
+    static FileSystemEnumerable<T> FilesOf<T>(string directory, FileSystemEnumerable<T>.FindTransform look, EnumerationOptions options) =>
+        new(directory, look, options) { ShouldIncludePredicate = static (ref entry) => !entry.IsDirectory };
 
     // What bears no object's name was put there by somebody else; what vanishes meanwhile was deleted.
     void AddFound(List<StoredObject> found, string path, long length)

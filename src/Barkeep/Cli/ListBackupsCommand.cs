@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using Barkeep.Cli.Shared;
+using Barkeep.Configuration;
 
 namespace Barkeep.Cli;
 
@@ -24,25 +25,31 @@ sealed class ListBackupsCommand : SessionCommand
         return session.ForEachAsync(session.Select(parse.GetValue(_servers)!), async server =>
         {
             _ = session.Config.Read(server);
-            var rows = new JsonArray();
             if (minimal)
             {
-                foreach (var id in await ServerBackups.ListIdsAsync(session, server, cancellationToken))
-                {
-                    session.Output.Line($"{id}");
-                    rows.Add((JsonNode)id.ToString());
-                }
+                var ids = await ServerBackups.ListIdsAsync(session, server, cancellationToken);
+                Tell(session.Output, server, ids, static id => id.ToString(), static id => id.ToString());
             }
             else
             {
-                foreach (var backup in (await ServerBackups.ReadAsync(session, server, withWal: true, cancellationToken)).NewestFirst)
-                {
-                    session.Output.Line(backup.ListLine(server));
-                    rows.Add((JsonNode)backup.ListRow());
-                }
+                var backups = await ServerBackups.ReadAsync(session, server, withWal: true, cancellationToken);
+                Tell(session.Output, server, backups.NewestFirst, backup => backup.ListLine(server), static backup => backup.ListRow());
             }
-            session.Output.Result(server, rows);
             return 0;
         });
+    }
+
+    // In the one form that is asked for: there may be thousands.
+    static void Tell<T>(Output output, ServerName server, IEnumerable<T> backups, Func<T, string> line, Func<T, JsonNode> row)
+    {
+        if (output.IsJson)
+        {
+            output.Result(server, new JsonArray([.. backups.Select(row)]));
+            return;
+        }
+        foreach (var backup in backups)
+        {
+            output.Line(line(backup));
+        }
     }
 }
