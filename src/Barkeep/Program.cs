@@ -13,13 +13,13 @@ catch (OperationCanceledException) when (termination.Token.IsCancellationRequest
 }
 catch (BarkeepException e)
 {
-    return invocation.Fail(e, e.Kind == ErrorKind.Interrupted ? termination.ExitCode : (int)e.Kind);
+    return invocation.Fail(e, e.Kind == ErrorKind.Interrupted ? termination.ExitCode : invocation.ExitCodeOf(e.Kind));
 }
 catch (Exception e) when (e is IOException or UnauthorizedAccessException)
 {
-    return invocation.Fail(new BarkeepException(ErrorKind.Storage, e.Message.ReplaceLineEndings(" "), "check permissions, and that all commands run as one user", e), (int)ErrorKind.Storage);
+    return invocation.Fail(new BarkeepException(ErrorKind.Storage, e.Message.ReplaceLineEndings(" "), "check permissions, and that all commands run as one user", e), invocation.ExitCodeOf(ErrorKind.Storage));
 }
 catch (Exception e)
 {
-    return invocation.Fail(new BarkeepException(ErrorKind.Failed, $"{e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}", "--debug shows where", e), (int)ErrorKind.Failed);
+    return invocation.Fail(new BarkeepException(ErrorKind.Failed, $"{e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}", "--debug shows where", e), invocation.ExitCodeOf(ErrorKind.Failed));
 }

@@ -118,6 +118,16 @@ public static class Durable
         FlushDirectory(Path.GetDirectoryName(final)!);
     }
 
+    /// <summary>Gives a file another name, in the place of an older one or of none, and promises nothing beyond the next crash.</summary>
+    /// <exception cref="BarkeepException">Storage, also when the name is on another filesystem.</exception>
+    public static void Rename(string path, string final)
+    {
+        if (NativeMethods.RenameAt2(NativeMethods.AtCurrentDirectory, path, NativeMethods.AtCurrentDirectory, final, 0) != 0)
+        {
+            throw Errno.Last($"naming {final}");
+        }
+    }
+
     /// <summary>
     /// Replaces a small file of ours (state, settings; never an object of the repository) as a whole:
     /// a reader sees the old bytes or the new ones. Durable when it returns.

@@ -24,9 +24,11 @@ static class CommandTree
         new DeleteCommand(),
         new DiagnoseCommand(),
         new GcCommand(),
+        new GetWalCommand(),
         new ListBackupsCommand(),
         new ListFilesCommand(),
         new ListServersCommand(),
+        new PrefetchWalCommand(),
         new ReceiveWalCommand(),
         new ReplicationStatusCommand(),
         new RestoreCommand(),
@@ -35,6 +37,7 @@ static class CommandTree
         new StatusCommand(),
         new SwitchWalCommand(),
         new VerifyBackupCommand(),
+        new WalRestoreCommand(),
     ];
 
     static RootCommand Root(IEnumerable<Command> commands)

@@ -20,6 +20,9 @@ sealed class Invocation
     public static Invocation Parse(string programName, string[] arguments) =>
         new(CommandTree.For(programName).Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null }));
 
+    /// <summary>The exit code that tells a failure of this kind.</summary>
+    public int ExitCodeOf(ErrorKind kind) => _parse.CommandResult.Command is SessionCommand command ? command.ExitCodeOf(kind) : (int)kind;
+
     /// <returns>The exit code.</returns>
     /// <exception cref="BarkeepException">Usage, or whatever the command fails with.</exception>
     public async Task<int> RunAsync(CancellationToken cancellationToken)

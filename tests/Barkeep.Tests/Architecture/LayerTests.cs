@@ -24,7 +24,8 @@ public sealed partial class LayerTests
         // Nor does a verification.
         ["Verification"] = ["Repo", "Wal", "Storage", "Common"],
         ["Setup"] = ["Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
-        // A restore needs no server.
+        // Neither a restore nor recovery needs a server.
+        ["Fetching"] = ["Repo", "Configuration", "Wal", "Storage", "Common"],
         ["Restores"] = ["Repo", "Configuration", "Wal", "Storage", "Common"],
     };
 
