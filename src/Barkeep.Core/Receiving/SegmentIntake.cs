@@ -16,7 +16,7 @@ sealed class SegmentIntake(Lineage lineage, ILogger logger)
 
     SegmentSize Size => lineage.Identity.SegmentSize;
 
-    /// <summary>Stores a segment and what it changes; all of it is durable when it returns null.</summary>
+    /// <summary>Stores a segment, what it changes and what it tells; all of it is durable when it returns null.</summary>
     /// <param name="source">Opens its bytes; closed when this returns.</param>
     /// <returns>What is wrong with the segment, which is not stored then; null when nothing is.</returns>
     /// <exception cref="BarkeepException">WalDiverged: other bytes are there; DiskFull; Storage.</exception>
@@ -25,7 +25,8 @@ sealed class SegmentIntake(Lineage lineage, ILogger logger)
         var walker = await WalkerBeforeAsync(name, cancellationToken);
         var skipped = walker.SkippedBytes;
         var changes = new BlockChanges();
-        using (var content = new WalkedStream(source(), Size.Bytes, walker, new(changes)))
+        var moments = new Moments();
+        using (var content = new WalkedStream(source(), Size.Bytes, walker, changes, moments))
         {
             try
             {
@@ -37,7 +38,9 @@ sealed class SegmentIntake(Lineage lineage, ILogger logger)
             }
         }
         (_walker, _walkerTimeline) = (walker, name.Timeline);
-        await lineage.Wal.PutChangesAsync(name, new(changes, IsWhole: walker.SkippedBytes == skipped), cancellationToken);
+        var isWhole = walker.SkippedBytes == skipped;
+        await lineage.Wal.PutChangesAsync(name, new(changes, isWhole), cancellationToken);
+        await lineage.Wal.PutMomentsAsync(name, new(moments, moments.Bounds, isWhole), cancellationToken);
         return null;
     }
 

@@ -7,9 +7,9 @@ namespace Barkeep.Receiving;
 /// A complete segment that is walked as it is read: whoever reads it to its end has a sound one. Reads on the calling thread:
 /// FileStream's asynchronous reads would move the work that follows them to threads of usual priority.
 /// </summary>
-sealed class WalkedStream(Stream source, int length, RecordWalker walker, BlockChangeCollector collector) : Stream
+sealed class WalkedStream(Stream source, int length, RecordWalker walker, BlockChanges changes, Moments moments) : Stream
 {
-    BlockChangeCollector _collector = collector;
+    RecordVisitors<BlockChangeCollector, MomentCollector> _collectors = new(new(changes), new(moments));
     long _position;
 
     /// <summary>Whether reading has ended because the segment is not sound.</summary>
@@ -33,7 +33,7 @@ sealed class WalkedStream(Stream source, int length, RecordWalker walker, BlockC
     public override int Read(Span<byte> buffer)
     {
         var read = source.Read(buffer[..(int)Math.Min(buffer.Length, length - _position)]);
-        walker.Append(buffer[..read], ref _collector);
+        walker.Append(buffer[..read], ref _collectors);
         _position += read;
         if (walker.Defect is not null || (read == 0 && _position < length) || (_position == length && !walker.EndsWholeSegment))
         {

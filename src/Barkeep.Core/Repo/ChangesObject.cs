@@ -1,8 +1,6 @@
-using System.IO.Hashing;
 using Barkeep.Common;
 using Barkeep.Storage;
 using Barkeep.Wal;
-using ZstdSharp;
 
 namespace Barkeep.Repo;
 
@@ -14,22 +12,16 @@ static class ChangesObject
 {
     const int Version = 1;
     const string Kind = "changes";
-    const int HashLength = 16;
-    const int CompressionLevel = 1;
     const int MaxLength = 256 << 20;
 
     /// <summary>Durable when it returns; one that is there already stays.</summary>
-    public static async Task PutAsync(DirectoryStore store, string root, string name, SegmentChanges segment, SegmentSize size, CancellationToken cancellationToken)
-    {
-        using var bytes = new MemoryStream();
-        bytes.Write(Record.Seal(Kind, Version, new(name, size.Bytes, segment.IsWhole, segment.Changes.Everything), RepoJson.Default.ChangesPayload));
-        await using (var body = new CompressionStream(bytes, CompressionLevel, leaveOpen: true))
-        {
-            ChangesBody.Write(body, segment.Changes);
-        }
-        bytes.Write(XxHash128.Hash(bytes.GetBuffer().AsSpan(0, (int)bytes.Length)));
-        await store.PutAsync(root + name, bytes.GetBuffer().AsMemory(0, (int)bytes.Length), cancellationToken);
-    }
+    public static Task PutAsync(DirectoryStore store, string root, string name, SegmentChanges segment, SegmentSize size, CancellationToken cancellationToken) =>
+        SealedBody.PutAsync(
+            store,
+            root + name,
+            Record.Seal(Kind, Version, new(name, size.Bytes, segment.IsWhole, segment.Changes.Everything), RepoJson.Default.ChangesPayload),
+            body => ChangesBody.Write(body, segment.Changes),
+            cancellationToken);
 
     /// <summary>Null when it is not there, or damaged, or of a newer version.</summary>
     /// <exception cref="BarkeepException">Storage.</exception>
@@ -53,25 +45,12 @@ static class ChangesObject
         {
             throw Record.Damaged(name, $"it holds {payload.Name}, in segments of {payload.SegmentSize} bytes");
         }
-        var end = bytes.Length - HashLength;
-        if (end < offset || !XxHash128.Hash(bytes.AsSpan(0, end)).AsSpan().SequenceEqual(bytes.AsSpan(end)))
-        {
-            throw Record.Damaged(name, "its hash does not match");
-        }
         var changes = new BlockChanges();
         if (payload.Everything is { } reason)
         {
             changes.AddEverything(reason);
         }
-        try
-        {
-            using var body = new DecompressionStream(new MemoryStream(bytes, offset, end - offset));
-            ChangesBody.Read(name, body, changes);
-        }
-        catch (Exception e) when (e is ZstdException or EndOfStreamException)
-        {
-            throw Record.Damaged(name, e.Message);
-        }
+        SealedBody.Read(name, bytes, offset, body => ChangesBody.Read(name, body, changes));
         return new(changes, payload.IsWhole);
     }
 }

@@ -6,7 +6,7 @@ namespace Barkeep.Repo;
 /// <summary>Collects the block changes of a gap-free row of segments.</summary>
 sealed class ChangesWalk(Lineage lineage, WalSpool spool, TimelineHistory history, IReadOnlyList<WalPart> parts, Lsn from, Lsn to)
 {
-    readonly WalReading _reading = new(lineage.Wal, spool, lineage.Identity.SystemId);
+    readonly PartWalk _walk = new(lineage, spool, history, parts);
     readonly SegmentSize _size = lineage.Wal.SegmentSize;
 
     /// <summary>Complete when <see cref="RunAsync"/> has returned null.</summary>
@@ -15,7 +15,7 @@ sealed class ChangesWalk(Lineage lineage, WalSpool spool, TimelineHistory histor
     /// <returns>What is in the way; null when nothing is.</returns>
     public async Task<(string Text, bool IsYetToCome)?> RunAsync(CancellationToken cancellationToken)
     {
-        // The walker that has passed the segment before, if that one was walked.
+        // The walker that has passed the last segment, if that one was walked.
         RecordWalker? walker = null;
         for (var i = 0; i < parts.Count; i++)
         {
@@ -26,7 +26,7 @@ sealed class ChangesWalk(Lineage lineage, WalSpool spool, TimelineHistory histor
                     walker = null;
                     continue;
                 }
-                walker = await WalkAsync(walker ?? await WalkerBeforeAsync(i, cancellationToken), i, new(Changes, from, to), cancellationToken);
+                walker = await _walk.RunAsync(i, new BlockChangeCollector(Changes, from, to), cancellationToken);
             }
             catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing)
             {
@@ -62,31 +62,4 @@ sealed class ChangesWalk(Lineage lineage, WalSpool spool, TimelineHistory histor
         var next = walker.ValidEnd == page ? page + PageHeader.SizeAt(page, _size) : walker.ValidEnd;
         return next >= to;
     }
-
-    /// <summary>A walker at a segment's start that knows the record which crosses into it, unless that begins before all parts.</summary>
-    async Task<RecordWalker> WalkerBeforeAsync(int index, CancellationToken cancellationToken)
-    {
-        for (var (first, step) = (index - 1, 1); ; first -= step, step *= 2)
-        {
-            first = Math.Max(first, 0);
-            var walker = new RecordWalker(StartOf(first), history, _size, lineage.Identity.SystemId);
-            for (var i = first; i < index; i++)
-            {
-                await WalkAsync(walker, i, new(new()), cancellationToken);
-            }
-            if (first == 0 || walker.ValidEnd > walker.Start || walker.PendingRecord is not null)
-            {
-                return walker;
-            }
-        }
-    }
-
-    async Task<RecordWalker> WalkAsync(RecordWalker walker, int index, BlockChangeCollector collector, CancellationToken cancellationToken)
-    {
-        await using var walking = new SinkStream(bytes => walker.Append(bytes, ref collector), parts[index].Keep);
-        await _reading.CopyAsync(parts[index].Segment, walking, cancellationToken);
-        return walker;
-    }
-
-    Lsn StartOf(int index) => parts[index].Segment.Name.Start(_size);
 }

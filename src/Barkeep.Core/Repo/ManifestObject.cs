@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.IO.Hashing;
 using Barkeep.Common;
 using Barkeep.Storage;
@@ -11,10 +10,7 @@ static class ManifestObject
 {
     const int Version = 1;
     const string Kind = "manifest";
-    const int HashLength = 16;
-
-    /// <summary>Enough for the record of any backup but one with many damaged pages, so that one read suffices.</summary>
-    const int ProbeLength = 4 << 10;
+    const int HashLength = SealedBody.HashLength;
 
     /// <summary>Puts the manifest; the backup exists when it returns true.</summary>
     /// <returns>False when there is one already.</returns>
@@ -68,31 +64,8 @@ static class ManifestObject
         }
     }
 
-    static async Task<(BackupInfo Info, int Length)> ReadInfoAsync(ObjectReader reader, CancellationToken cancellationToken)
-    {
-        // Rented: a listing reads a thousand of them.
-        var probe = ArrayPool<byte>.Shared.Rent(ProbeLength);
-        try
-        {
-            var start = probe.AsMemory(0, (int)Math.Min(reader.Length, ProbeLength));
-            await reader.ReadAsync(0, start, cancellationToken);
-            var length = Record.LengthOf(reader.Name, Kind, Version, start.Span);
-            if (length > reader.Length)
-            {
-                throw Record.Damaged(reader.Name, "it is cut short");
-            }
-            if (length > start.Length)
-            {
-                start = new byte[length];
-                await reader.ReadAsync(0, start, cancellationToken);
-            }
-            return (Record.Open(reader.Name, Kind, Version, start.Span[..length], RepoJson.Default.BackupInfo), length);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(probe);
-        }
-    }
+    static Task<(BackupInfo Info, int Length)> ReadInfoAsync(ObjectReader reader, CancellationToken cancellationToken) =>
+        SealedBody.ReadRecordAsync(reader, Kind, Version, RepoJson.Default.BackupInfo, cancellationToken);
 
     static async Task CheckHashAsync(ObjectReader reader, long end, CancellationToken cancellationToken)
     {

@@ -18,4 +18,11 @@ static class Payloads
     internal sealed record WalPayload(string Name, long Length);
 
     internal sealed record ChangesPayload(string Name, int SegmentSize, bool IsWhole, string? Everything);
+
+    // Times as they are in the WAL: microseconds since 2000-01-01 UTC.
+    internal sealed record MomentsPayload(
+        string Name, int SegmentSize, bool IsWhole, string FirstRecord, string LastRecord, long Commits, long Aborts,
+        long LeastTime, long GreatestTime, uint LeastXid, uint GreatestXid, CommitPayload? LastCommit, long RestorePoints, long Losses);
+
+    internal sealed record CommitPayload(string Position, string End, long Time, uint Xid);
 }

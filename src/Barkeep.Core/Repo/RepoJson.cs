@@ -12,5 +12,6 @@ namespace Barkeep.Repo;
 [JsonSerializable(typeof(Payloads.FailedPayload))]
 [JsonSerializable(typeof(Payloads.WalPayload))]
 [JsonSerializable(typeof(Payloads.ChangesPayload))]
+[JsonSerializable(typeof(Payloads.MomentsPayload))]
 [JsonSerializable(typeof(BackupInfo))]
 sealed partial class RepoJson : JsonSerializerContext;

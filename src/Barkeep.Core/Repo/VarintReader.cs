@@ -15,6 +15,13 @@ readonly struct VarintReader(string name, Stream stream)
     /// <exception cref="BarkeepException">Damaged: malformed, or more than <paramref name="max"/>.</exception>
     public long Number(long max)
     {
+        var value = Number64();
+        return value <= (ulong)Math.Max(max, 0) && max >= 0 ? (long)value : throw Record.Damaged(name, $"the number {value} is out of range");
+    }
+
+    /// <exception cref="BarkeepException">Damaged: malformed.</exception>
+    public ulong Number64()
+    {
         ulong value = 0;
         for (var shift = 0; shift < 64; shift += 7)
         {
@@ -22,7 +29,7 @@ readonly struct VarintReader(string name, Stream stream)
             value |= (ulong)(next & 0x7F) << shift;
             if (next < 0x80)
             {
-                return value <= (ulong)Math.Max(max, 0) && max >= 0 ? (long)value : throw Record.Damaged(name, $"the number {value} is out of range");
+                return value;
             }
         }
         throw Record.Damaged(name, "a number is malformed");

@@ -119,12 +119,26 @@ public sealed class WalArchive
     public Task<SegmentChanges?> TryGetChangesAsync(SegmentName name, CancellationToken cancellationToken) =>
         ChangesObject.TryGetAsync(_store, _root, ChangesOf(name), SegmentSize, cancellationToken);
 
-    /// <summary>Removes a segment that no backup needs any more, and its changes.</summary>
+    /// <summary>Stores the moments of a complete segment, after the segment itself. Durable when it returns; what is there already stays.</summary>
+    public Task PutMomentsAsync(SegmentName name, SegmentMoments moments, CancellationToken cancellationToken) =>
+        MomentsObject.PutAsync(_store, _root, MomentsOf(name), moments, SegmentSize, cancellationToken);
+
+    /// <summary>The moments of a complete segment; null when they are not stored, or damaged: the segment itself tells them then.</summary>
+    /// <exception cref="BarkeepException">Storage.</exception>
+    public Task<SegmentMoments?> TryGetMomentsAsync(SegmentName name, CancellationToken cancellationToken) =>
+        MomentsObject.TryGetAsync(_store, _root, MomentsOf(name), name.End(SegmentSize), SegmentSize, cancellationToken);
+
+    /// <summary>Between what the moments of a complete segment lie, and whether all of its records are among them; null as <see cref="TryGetMomentsAsync"/>. Reads little.</summary>
+    internal Task<(MomentBounds Bounds, bool IsWhole)?> TryGetMomentBoundsAsync(SegmentName name, CancellationToken cancellationToken) =>
+        MomentsObject.TryGetBoundsAsync(_store, _root, MomentsOf(name), SegmentSize, cancellationToken);
+
+    /// <summary>Removes a segment that no backup needs any more, with what was derived from it.</summary>
     public async ValueTask DeleteSegmentAsync(StoredSegment segment, CancellationToken cancellationToken)
     {
         if (!segment.IsPartial)
         {
             await _store.DeleteAsync(_root + ChangesOf(segment.Name), cancellationToken);
+            await _store.DeleteAsync(_root + MomentsOf(segment.Name), cancellationToken);
         }
         await _store.DeleteAsync(_root + ObjectOf(segment.Name) + (segment.IsPartial ? PartialSuffix : ""), cancellationToken);
     }
@@ -163,6 +177,8 @@ public sealed class WalArchive
     static string ObjectOf(SegmentName name) => $"wal/{PathOf(name)}";
 
     static string ChangesOf(SegmentName name) => $"changes/{PathOf(name)}";
+
+    static string MomentsOf(SegmentName name) => $"moments/{PathOf(name)}";
 
     static string PathOf(SegmentName name)
     {

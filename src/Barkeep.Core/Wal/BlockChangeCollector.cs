@@ -12,7 +12,7 @@ namespace Barkeep.Wal;
 /// <param name="to">Nor do those that begin here or later.</param>
 public readonly struct BlockChangeCollector(BlockChanges changes, Lsn from, Lsn to) : IRecordVisitor, IBlockVisitor
 {
-    const int RelationSize = 12;
+    const int RelationSize = TransactionEnd.RelationSize;
 
     /// <summary>Collects from every record.</summary>
     public BlockChangeCollector(BlockChanges changes)
@@ -47,7 +47,7 @@ public readonly struct BlockChangeCollector(BlockChanges changes, Lsn from, Lsn 
     bool ReadData(in WalRecord record, ReadOnlySpan<byte> data) => record.Header.Manager switch
     {
         ResourceManager.Xlog => ReadWalLevel(record, data),
-        ResourceManager.Transaction => ReadTransaction(record.Header.Info, data),
+        ResourceManager.Transaction => ReadTransaction(record, data),
         ResourceManager.Storage => ReadStorage(record.Header.Kind, data),
         ResourceManager.Database => ReadDatabase(record, data),
         _ => true,
@@ -79,47 +79,17 @@ public readonly struct BlockChangeCollector(BlockChanges changes, Lsn from, Lsn 
         return true;
     }
 
-    // xact.h: commit and abort, of prepared transactions too. What comes after the relations does not matter.
-    bool ReadTransaction(byte info, ReadOnlySpan<byte> data)
+    bool ReadTransaction(in WalRecord record, ReadOnlySpan<byte> data)
     {
-        const byte HasInfo = 0x80;
-        if ((info & 0x70) is not (0x00 or 0x20 or 0x30 or 0x40) || (info & HasInfo) == 0)
+        if (!TransactionEnd.SaysMore(record.Header) || !TransactionEnd.IsOne(record.Header))
         {
             return true;
         }
-        const int HasDatabase = 1;
-        const int HasSubtransactions = 2;
-        const int HasRelations = 4;
-        var at = 12L;
-        if (data.Length < at)
+        if (!TransactionEnd.TryRead(record, data, out var end))
         {
             return false;
         }
-        var has = BinaryPrimitives.ReadUInt32LittleEndian(data[8..]);
-        if ((has & HasRelations) == 0)
-        {
-            return true;
-        }
-        at += (has & HasDatabase) != 0 ? 8 : 0;
-        if ((has & HasSubtransactions) != 0)
-        {
-            if (data.Length < at + 4)
-            {
-                return false;
-            }
-            at += 4 + (4L * BinaryPrimitives.ReadUInt32LittleEndian(data[(int)at..]));
-        }
-        if (data.Length < at + 4)
-        {
-            return false;
-        }
-        var count = BinaryPrimitives.ReadUInt32LittleEndian(data[(int)at..]);
-        var relations = data[(int)(at + 4)..];
-        if (relations.Length < count * (long)RelationSize)
-        {
-            return false;
-        }
-        for (; count > 0; count--, relations = relations[RelationSize..])
+        for (var relations = end.Relations; !relations.IsEmpty; relations = relations[RelationSize..])
         {
             var main = BlockReferences.RelationAt(relations);
             changes.AddFrom(main, 0);

@@ -27,7 +27,7 @@ public static class BlockReferences
     /// <param name="data">The record's own data: all, or as much as the walker keeps of a record. Empty when there is none.</param>
     /// <returns>False when the record is not laid out as PostgreSQL does: what was shown may not be all.</returns>
     /// <remarks>Every record of a walk comes through here: locals, since fields would be kept in memory.</remarks>
-    public static bool TryRead<TVisitor>(in WalRecord record, ref TVisitor visitor, out ReadOnlySpan<byte> data)
+    public static bool TryRead<TVisitor>(scoped in WalRecord record, scoped ref TVisitor visitor, out ReadOnlySpan<byte> data)
         where TVisitor : struct, IBlockVisitor
     {
         var head = record.Head;

@@ -1,0 +1,119 @@
+using Barkeep.Common;
+using Barkeep.Wal;
+
+namespace Barkeep.Repo;
+
+/// <summary>Finds out where recovery from a backup would stop, or that it would fail, before anything is restored.</summary>
+public sealed class TargetSearch
+{
+    readonly RouteMoments _moments;
+    readonly WalRoute _route;
+    readonly BackupInfo _backup;
+    readonly RecoveryTarget _target;
+    readonly StopFinder _finder;
+    readonly List<RestorePoint> _points = [];
+
+    TargetSearch(RouteMoments moments, WalRoute route, BackupInfo backup, RecoveryTarget target)
+    {
+        (_moments, _route, _backup, _target) = (moments, route, backup, target);
+        _finder = new(target, backup.BeginLsn, backup.EndLsn);
+    }
+
+    /// <param name="route">From the backup's begin along the history that is to be restored, trimmed to whole records.</param>
+    /// <exception cref="BarkeepException">Damaged, ObjectMissing, Storage: the WAL that must be looked at cannot be read.</exception>
+    public static async Task<TargetOutcome> FindAsync(
+        Lineage lineage, WalSpool spool, WalRoute route, BackupInfo backup, RecoveryTarget target, CancellationToken cancellationToken)
+    {
+        var search = new TargetSearch(new(lineage, spool, route), route, backup, target);
+        await search.RunAsync(cancellationToken);
+        return search.Conclude();
+    }
+
+    async Task RunAsync(CancellationToken cancellationToken)
+    {
+        var first = First();
+        for (var i = first; i < _moments.Count && _finder.Stop is null; i++)
+        {
+            if (await _moments.TryGetBoundsAsync(i, cancellationToken) is { } bounds && !await MayFindInAsync(i, bounds, cancellationToken))
+            {
+                _finder.LastCommit = bounds.LastCommit ?? _finder.LastCommit;
+                continue;
+            }
+            await _moments.WalkAsync(i, new StopVisitor(_finder), cancellationToken);
+        }
+        for (var i = Math.Min(first, _moments.Count) - 1; i >= 0 && _finder.LastCommit is null; i--)
+        {
+            _finder.LastCommit = (await _moments.TryGetBoundsAsync(i, cancellationToken) ?? (await _moments.GetAsync(i, cancellationToken)).Bounds).LastCommit;
+        }
+    }
+
+    // By position the segments before it need no look.
+    int First()
+    {
+        var position = _target.Kind switch
+        {
+            RecoveryTargetKind.Lsn => Lsn.Min(_target.Lsn, _route.End),
+            RecoveryTargetKind.Immediate => _backup.EndLsn,
+            _ => Lsn.Invalid,
+        };
+        var first = 0;
+        while (first + 1 < _moments.Count && _moments.EndOf(first) < position)
+        {
+            first++;
+        }
+        return first;
+    }
+
+    async Task<bool> MayFindInAsync(int index, MomentBounds bounds, CancellationToken cancellationToken)
+    {
+        if (!_finder.MayFindIn(bounds, _moments.EndOf(index)) || _target.Kind != RecoveryTargetKind.Name)
+        {
+            return _finder.MayFindIn(bounds, _moments.EndOf(index));
+        }
+        // Restore points are few and kept by name.
+        var (moments, _) = await _moments.GetAsync(index, cancellationToken);
+        _points.AddRange(moments.RestorePoints);
+        return moments.RestorePoints.Count < bounds.RestorePoints || moments.RestorePoints.Any(p => p.Name == _target.Name);
+    }
+
+    TargetOutcome Conclude()
+    {
+        var outcome = new TargetOutcome { Target = _target, Stop = _finder.Stop, LastCommit = _finder.LastCommit, End = _route.End };
+        if (_finder.Stop is not { } stop)
+        {
+            return outcome with { Obstacle = NotReached() };
+        }
+        var reached = stop.IsAfter ? stop.End : stop.Position;
+        var isEarly = _target.Kind == RecoveryTargetKind.Time && (_finder.HasLaterBefore || _target.Time < _backup.BeginTime);
+        if (isEarly || reached < _backup.EndLsn)
+        {
+            return outcome with
+            {
+                Stop = null,
+                IsBeforeBackup = true,
+                Obstacle = isEarly
+                    ? $"{_target} lies before backup {_backup.BackupId}, which began at {TimestampTz.From(_backup.BeginTime).Print(TimeZoneInfo.Local)}"
+                    : $"{_target} lies at {reached}, before backup {_backup.BackupId} is consistent, at {_backup.EndLsn}",
+            };
+        }
+        return outcome;
+    }
+
+    string NotReached() => _target.Kind switch
+    {
+        RecoveryTargetKind.Time => _finder.LastCommit is { } last
+            ? $"no transaction has ended after {_target} in the WAL received up to {_route.End}: the last was committed at {last.Time.Print(TimeZoneInfo.Local)}, LSN {last.Position}"
+            : $"no transaction has ended after {_target} in the WAL received from {_backup.BeginLsn} to {_route.End}",
+        RecoveryTargetKind.Xid => $"{_target} has not ended in the WAL received from {_backup.BeginLsn} to {_route.End}",
+        RecoveryTargetKind.Lsn => $"{_target} lies beyond the last record received, which ends at {_route.End}",
+        RecoveryTargetKind.Name => $"there is no {_target} in the WAL received from {_backup.BeginLsn} to {_route.End}{Others()}",
+        _ => $"backup {_backup.BackupId} is consistent at {_backup.EndLsn}, and the WAL received ends at {_route.End}",
+    };
+
+    string Others()
+    {
+        const int Most = 10;
+        var names = _points.Where(p => p.Position >= _backup.EndLsn).Select(static p => $"'{p.Name}'").Distinct().ToList();
+        return names.Count == 0 ? "" : $"; there are {string.Join(", ", names.TakeLast(Most))}{(names.Count > Most ? $" and {names.Count - Most} earlier ones" : "")}";
+    }
+}

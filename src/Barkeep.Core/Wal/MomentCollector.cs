@@ -1,0 +1,224 @@
+using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
+using System.Text;
+
+namespace Barkeep.Wal;
+
+/// <summary>Adds to moments what the records of a walk tell (docs/format.md, "Moments": the rules). All but a few kinds of records cost it nothing.</summary>
+public readonly struct MomentCollector(Moments moments) : IRecordVisitor
+{
+    const int RelationSize = TransactionEnd.RelationSize;
+    const int MaxSubtransactions = 1 << 16;
+
+    // The files that have been made in this walk, and by whom; files of relations, of whole databases with relation 0.
+    readonly Dictionary<(uint Tablespace, uint Database, uint Relation), uint> _made = [];
+
+    public void Visit(in WalRecord record)
+    {
+        moments.Pass(record.Start);
+        if (MayTell(record.Header))
+        {
+            Read(record);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static bool MayTell(in RecordHeader header) => header.Manager switch
+    {
+        ResourceManager.Transaction => TransactionEnd.IsOne(header),
+        ResourceManager.Xlog => header.Kind is CheckpointShutdown or CheckpointOnline or RestorePointKind or EndOfRecovery,
+        ResourceManager.Heap => (header.Info & 0x70) == HeapTruncate,
+        ResourceManager.Storage or ResourceManager.Database => true,
+        _ => false,
+    };
+
+    // pg_control.h and heapam_xlog.h
+    const byte CheckpointShutdown = 0x00;
+    const byte CheckpointOnline = 0x10;
+    const byte RestorePointKind = 0x70;
+    const byte EndOfRecovery = 0x90;
+    const byte HeapTruncate = 0x30;
+
+    // What cannot be read tells nothing: its CRC is right, so it is no record of a PostgreSQL that is known here.
+    void Read(in WalRecord record)
+    {
+        var nobody = default(NoBlocks);
+        if (!BlockReferences.TryRead(record, ref nobody, out var data))
+        {
+            return;
+        }
+        switch (record.Header.Manager)
+        {
+            case ResourceManager.Transaction:
+                ReadTransaction(record, data);
+                break;
+            case ResourceManager.Xlog:
+                ReadXlog(record, data);
+                break;
+            case ResourceManager.Storage:
+                ReadStorage(record, data);
+                break;
+            case ResourceManager.Database:
+                ReadDatabase(record, data);
+                break;
+            default:
+                ReadHeapTruncate(record, data);
+                break;
+        }
+    }
+
+    void ReadTransaction(in WalRecord record, ReadOnlySpan<byte> data)
+    {
+        if (!TransactionEnd.TryRead(record, data, out var end))
+        {
+            return;
+        }
+        moments.Add(end, record.Start, record.End);
+        // What an aborted transaction drops it has made itself.
+        if (end.IsCommit && !end.Relations.IsEmpty)
+        {
+            AddDrops(record, end);
+        }
+    }
+
+    void AddDrops(in WalRecord record, in TransactionEnd end)
+    {
+        var xids = XidsOf(end);
+        var kind = xids.Overlaps(moments.Creators) ? LossKind.Replaced : LossKind.Dropped;
+        for (var relations = end.Relations; !relations.IsEmpty; relations = relations[RelationSize..])
+        {
+            var (tablespace, database, relation, _) = BlockReferences.RelationAt(relations);
+            // What a transaction has made and dropped nobody misses.
+            if (!_made.TryGetValue((tablespace, database, relation), out var maker) || !xids.Contains(maker))
+            {
+                moments.Add(new RelationLoss(record.Start, end.Time, end.Xid, kind, tablespace, database, relation, 0));
+            }
+        }
+    }
+
+    static HashSet<uint> XidsOf(in TransactionEnd end)
+    {
+        var xids = new HashSet<uint> { end.Xid };
+        var all = end.Subtransactions;
+        for (var rest = all[..Math.Min(all.Length, MaxSubtransactions * sizeof(uint))]; !rest.IsEmpty; rest = rest[sizeof(uint)..])
+        {
+            xids.Add(BinaryPrimitives.ReadUInt32LittleEndian(rest));
+        }
+        return xids;
+    }
+
+    void ReadXlog(in WalRecord record, ReadOnlySpan<byte> data)
+    {
+        switch (record.Header.Kind)
+        {
+            case RestorePointKind when data.Length >= sizeof(long):
+                var name = data[sizeof(long)..];
+                var end = name.IndexOf((byte)0);
+                moments.Add(new RestorePoint(record.Start, TimestampTz.Read(data), Encoding.UTF8.GetString(name[..Math.Min(end < 0 ? name.Length : end, MaxName)])));
+                break;
+            case EndOfRecovery when data.Length >= 16:
+                AddSwitch(record.Start, data[8..], TimestampTz.Read(data));
+                break;
+            case CheckpointShutdown or CheckpointOnline when data.Length >= 72:
+                ReadCheckpoint(record, data);
+                break;
+            default:
+                break;
+        }
+    }
+
+    const int MaxName = 64;
+
+    // pg_control.h, CheckPoint: redo, timelines, full_page_writes (and since 17 wal_level), next xid, oids and multixacts, and the time, in seconds.
+    void ReadCheckpoint(in WalRecord record, ReadOnlySpan<byte> data)
+    {
+        var isShutdown = record.Header.Kind == CheckpointShutdown;
+        var seconds = BinaryPrimitives.ReadInt64LittleEndian(data[64..]);
+        var time = TimestampTz.From(DateTimeOffset.FromUnixTimeSeconds(Math.Clamp(seconds, 0, DateTimeOffset.MaxValue.ToUnixTimeSeconds())));
+        moments.Add(new CheckpointMoment(
+            record.Start, new(BinaryPrimitives.ReadUInt64LittleEndian(data)), time, isShutdown, BinaryPrimitives.ReadUInt64LittleEndian(data[24..])));
+        if (isShutdown)
+        {
+            AddSwitch(record.Start, data[8..], time);
+        }
+    }
+
+    void AddSwitch(Lsn start, ReadOnlySpan<byte> timelines, TimestampTz time)
+    {
+        var (to, from) = (BinaryPrimitives.ReadUInt32LittleEndian(timelines), BinaryPrimitives.ReadUInt32LittleEndian(timelines[4..]));
+        if (to != from)
+        {
+            moments.Add(new TimelineSwitch(start, new(from), new(to), time));
+        }
+    }
+
+    // storage_xlog.h
+    void ReadStorage(in WalRecord record, ReadOnlySpan<byte> data)
+    {
+        const byte Create = 0x10;
+        const byte Truncate = 0x20;
+        const int MainFork = 1;
+        if (record.Header.Kind == Create && data.Length >= RelationSize + 4)
+        {
+            var (tablespace, database, relation, _) = BlockReferences.RelationAt(data);
+            var isMain = BinaryPrimitives.ReadUInt32LittleEndian(data[RelationSize..]) == (uint)ForkNumber.Main;
+            if (isMain && record.Header.Xid != 0)
+            {
+                moments.AddCreator(record.Header.Xid);
+                NoteMade(tablespace, database, relation, record.Header.Xid);
+            }
+        }
+        else if (record.Header.Kind == Truncate && data.Length >= 4 + RelationSize + 4 && (data[4 + RelationSize] & MainFork) != 0)
+        {
+            var (tablespace, database, relation, _) = BlockReferences.RelationAt(data[4..]);
+            var blocks = BinaryPrimitives.ReadUInt32LittleEndian(data);
+            moments.Add(new RelationLoss(record.Start, LastTime, record.Header.Xid, LossKind.CutOff, tablespace, database, relation, blocks));
+        }
+    }
+
+    // dbcommands_xlog.h: as BlockChangeCollector tells the kinds apart.
+    void ReadDatabase(in WalRecord record, ReadOnlySpan<byte> data)
+    {
+        if (data.Length < 8)
+        {
+            return;
+        }
+        var database = BinaryPrimitives.ReadUInt32LittleEndian(data);
+        if (record.Header.Kind != (record.MajorVersion < 15 ? 0x10 : 0x20))
+        {
+            NoteMade(0, database, 0, record.Header.Xid);
+            return;
+        }
+        var kind = _made.ContainsKey((0, database, 0)) ? LossKind.DatabaseMoved : LossKind.DatabaseDropped;
+        for (var rest = data[8..]; rest.Length >= sizeof(uint); rest = rest[sizeof(uint)..])
+        {
+            moments.Add(new RelationLoss(record.Start, LastTime, record.Header.Xid, kind, BinaryPrimitives.ReadUInt32LittleEndian(rest), database, 0, 0));
+        }
+    }
+
+    // heapam_xlog.h, xl_heap_truncate: database, number of relations, flags, then the relations.
+    void ReadHeapTruncate(in WalRecord record, ReadOnlySpan<byte> data)
+    {
+        if (data.Length < 12)
+        {
+            return;
+        }
+        var database = BinaryPrimitives.ReadUInt32LittleEndian(data);
+        var rest = data[12..];
+        for (var count = BinaryPrimitives.ReadUInt32LittleEndian(data[4..]); count > 0 && rest.Length >= sizeof(uint); count--, rest = rest[sizeof(uint)..])
+        {
+            moments.Add(new RelationLoss(record.Start, LastTime, record.Header.Xid, LossKind.Truncated, 0, database, BinaryPrimitives.ReadUInt32LittleEndian(rest), 0));
+        }
+    }
+
+    // Bounded: what is made beyond it counts as made by others.
+    void NoteMade(uint tablespace, uint database, uint relation, uint xid)
+    {
+        if (_made.Count < Moments.MaxLosses)
+        {
+            _made[(tablespace, database, relation)] = xid;
+        }
+    }
+
+    TimestampTz? LastTime => moments.LastTime;
+}
