@@ -13,7 +13,7 @@ namespace Barkeep.Cli;
 sealed class VerifyBackupCommand : SessionCommand
 {
     readonly Argument<string> _server = CommonArguments.Server();
-    readonly Argument<string> _backup = new("BACKUP_ID") { Description = "an id, or latest, oldest, latest-full; all verifies every backup, and what they share once" };
+    readonly Argument<string> _backup = CommonArguments.WithBackups(new("BACKUP_ID") { Description = "an id, or latest, oldest, latest-full; all verifies every backup, and what they share once" });
     readonly Option<int?> _jobs = NumberOption.Between(1, 64, "threads that read", "--jobs", "-j");
 
     public VerifyBackupCommand()

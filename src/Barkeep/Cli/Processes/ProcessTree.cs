@@ -61,6 +61,21 @@ static class ProcessTree
         }
     }
 
+    /// <summary>Whether a process runs this very file. Where that cannot be seen, what it was called by counts.</summary>
+    public static bool IsThisProgram(int pid)
+    {
+        try
+        {
+            // After an update the file that it runs has lost its name.
+            var file = File.ResolveLinkTarget($"/proc/{pid}/exe", returnFinalTarget: false)?.FullName;
+            return file is not null && Path.GetFileName(file.Replace(" (deleted)", "", StringComparison.Ordinal)) == Path.GetFileName(Environment.ProcessPath);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return CommandLine(pid) is [var name, ..] && Path.GetFileName(name) is ProgramName.Barkeep or ProgramName.Barman;
+        }
+    }
+
     // Of PID 1 everyone is one: its end is theirs. Zombies are not among them: what has ended need not be asked to.
     static List<int> Children()
     {

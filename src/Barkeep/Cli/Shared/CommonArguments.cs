@@ -1,17 +1,62 @@
 using System.CommandLine;
+using Barkeep.Configuration;
+using Barkeep.Repo;
 
 namespace Barkeep.Cli.Shared;
 
 /// <summary>Arguments that several commands take.</summary>
 static class CommonArguments
 {
-    public static Argument<string[]> Servers() => Checked(new Argument<string[]>("SERVER") { Description = "servers, or all", Arity = ArgumentArity.OneOrMore });
+    public static Argument<string[]> Servers() => WithServers(new Argument<string[]>("SERVER") { Description = "servers, or all", Arity = ArgumentArity.OneOrMore });
 
-    public static Argument<string[]> ServersOrAll() => Checked(new Argument<string[]>("SERVER") { Description = "servers; all that are configured if none is named", Arity = ArgumentArity.ZeroOrMore });
+    public static Argument<string[]> ServersOrAll() => WithServers(new Argument<string[]>("SERVER") { Description = "servers; all that are configured if none is named", Arity = ArgumentArity.ZeroOrMore });
 
-    public static Argument<string> Server() => Checked(new Argument<string>("SERVER") { Description = "a configured server" });
+    public static Argument<string> Server() => WithServers(new Argument<string>("SERVER") { Description = "a configured server" });
 
-    public static Argument<string> Backup() => Checked(new Argument<string>("BACKUP_ID") { Description = "an id, or latest, oldest, last-failed, latest-full" });
+    public static Argument<string> Backup() => WithBackups(new("BACKUP_ID") { Description = "an id, or latest, oldest, last-failed, latest-full" });
+
+    /// <summary>Has shells complete it to the backups of the server that was named before it.</summary>
+    public static Argument<string> WithBackups(Argument<string> argument)
+    {
+        argument.CompletionSources.Add(static context => context.ParseResult.CommandResult.Tokens is [var server, ..] ? ["latest", .. BackupsOf(server.Value)] : []);
+        return Checked(argument);
+    }
+
+    static T WithServers<T>(T argument)
+        where T : Argument
+    {
+        argument.CompletionSources.Add(static _ => [.. ConfiguredServers()]);
+        return Checked(argument);
+    }
+
+    // A shell that asks must not be told of failures: it completes nothing then.
+    static IEnumerable<string> ConfiguredServers()
+    {
+        try
+        {
+            return Directory.GetFiles(Locations.From(Environment.GetEnvironmentVariable).ConfigDirectory, "*.json").Select(static f => Path.GetFileNameWithoutExtension(f)).Order(StringComparer.Ordinal);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+
+    static IEnumerable<string> BackupsOf(string server)
+    {
+        try
+        {
+            return ServerName.TryParse(server, out var name)
+                ? Directory.GetDirectories(Locations.From(Environment.GetEnvironmentVariable).RepositoryDirectory(name))
+                    .Select(static d => Path.Combine(d, "backups")).Where(Directory.Exists).SelectMany(Directory.GetDirectories)
+                    .Select(static d => Path.GetFileName(d)).Where(static d => BackupId.TryParse(d, out _)).OrderDescending(StringComparer.Ordinal)
+                : [];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
 
     // What looks like an option and is none of the command's would pass for an argument.
     static T Checked<T>(T argument)

@@ -1,0 +1,16 @@
+using System.CommandLine;
+using Barkeep.Cli.Manual;
+
+namespace Barkeep.Cli;
+
+/// <summary><c>man</c>: the manual page, from the commands themselves.</summary>
+sealed class ManCommand() : SessionCommand("man", "Print the manual page: barman man | man -l -")
+{
+    public ManualPages Manual { private get; set; } = null!;
+
+    public override Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
+    {
+        session.Output.Line(ManualRoff.Write(Manual, typeof(ManCommand).Assembly.GetName().Version?.ToString(3) ?? "").TrimEnd());
+        return Task.FromResult(0);
+    }
+}
