@@ -1,7 +1,7 @@
 using Barkeep.Common;
 using Barkeep.Wal;
 
-namespace Barkeep.Receiving;
+namespace Barkeep.Repo;
 
 /// <summary>
 /// A complete segment that is walked as it is read: whoever reads it to its end has a sound one. Reads on the calling thread:

@@ -1,9 +1,8 @@
 using Barkeep.Common;
-using Barkeep.Repo;
 using Barkeep.Wal;
 using Microsoft.Extensions.Logging;
 
-namespace Barkeep.Receiving;
+namespace Barkeep.Repo;
 
 /// <summary>
 /// Puts complete segments into the repository, wherever they come from, and then what is derived from them. Every page and record is
