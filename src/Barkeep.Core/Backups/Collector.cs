@@ -220,7 +220,7 @@ public sealed class Collector(Repository repository, ServerName server, Location
             }
             try
             {
-                var next = await lineage.Packs.RewriteAsync(sparse.Pack, sparse.Needed, cancellationToken);
+                var next = await lineage.Packs.RewriteAsync(sparse.Pack, sparse.Needed, static () => new(), cancellationToken);
                 left -= next.StoredLength;
                 result.RewrittenPacks.Add(next);
                 result.FreedLength += sparse.Pack.StoredLength - next.StoredLength;

@@ -8,9 +8,10 @@ namespace Barkeep.Repo;
 
 /// <summary>
 /// Compresses and restores frames. One a thread: it holds the zstd contexts and the buffer for stored bytes, so that
-/// steady work allocates nothing.
+/// steady work allocates nothing; each is made when it is first needed, since most backups of a quiet cluster store nothing.
 /// </summary>
-public class FrameCodec : IDisposable
+/// <param name="hashLog">The size of zstd's hash table as a power of two of entries of 4 bytes; null for the level's own.</param>
+public class FrameCodec(int level = FrameCodec.DefaultLevel, int? hashLog = null) : IDisposable
 {
     /// <summary>Bytes in a full frame before compression.</summary>
     public const int MaxRawLength = 1 << 20;
@@ -18,24 +19,16 @@ public class FrameCodec : IDisposable
     /// <summary>Half the CPU time of zstd's own default, 3, for 4 % more bytes (bench/RESULTS.md).</summary>
     public const int DefaultLevel = 2;
 
-    readonly Compressor _compressor;
-    readonly Decompressor _decompressor = new();
-    readonly byte[] _stored = new byte[Compressor.GetCompressBound(MaxRawLength)];
-
-    /// <param name="hashLog">The size of zstd's hash table as a power of two of entries of 4 bytes; null for the level's own.</param>
-    public FrameCodec(int level = DefaultLevel, int? hashLog = null)
-    {
-        _compressor = new(level);
-        if (hashLog is { } log)
-        {
-            _compressor.SetParameter(ZSTD_cParameter.ZSTD_c_hashLog, log);
-        }
-    }
+    Compressor? _compressor;
+    Decompressor? _decompressor;
+    byte[]? _stored;
 
     /// <summary>The stored form of a frame: never longer than the raw one, since what does not shrink is stored as is. Valid until the next call.</summary>
     /// <param name="raw">1 to <see cref="MaxRawLength"/> bytes; must stay as it is while the result is in use.</param>
     public virtual ReadOnlyMemory<byte> Encode(ReadOnlyMemory<byte> raw, out FrameEncoding encoding)
     {
+        _compressor ??= NewCompressor();
+        _stored ??= GC.AllocateUninitializedArray<byte>(Compressor.GetCompressBound(MaxRawLength));
         var length = _compressor.Wrap(raw.Span, _stored);
         if (length >= raw.Length)
         {
@@ -78,14 +71,25 @@ public class FrameCodec : IDisposable
     public void Dispose()
     {
         GC.SuppressFinalize(this);
-        _compressor.Dispose();
-        _decompressor.Dispose();
+        _compressor?.Dispose();
+        _decompressor?.Dispose();
+    }
+
+    Compressor NewCompressor()
+    {
+        var compressor = new Compressor(level);
+        if (hashLog is { } log)
+        {
+            compressor.SetParameter(ZSTD_cParameter.ZSTD_c_hashLog, log);
+        }
+        return compressor;
     }
 
     void Unwrap(string where, ReadOnlySpan<byte> stored, Span<byte> raw)
     {
         try
         {
+            _decompressor ??= new();
             if (_decompressor.Unwrap(stored, raw) != raw.Length)
             {
                 throw Record.Damaged(where, "a frame has another length than its index says");

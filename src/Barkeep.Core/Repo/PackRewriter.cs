@@ -4,11 +4,13 @@ namespace Barkeep.Repo;
 
 /// <summary>
 /// Copies the pages that are still needed from one generation of a pack to the next. Frames that are needed whole are copied as they
-/// are stored, the pages of others gathered into new frames. No page is copied whose hash was not checked.
+/// are stored, the pages of others gathered into new frames. No page is copied whose hash was not checked, and since the generation
+/// before is removed afterwards, every new frame is decoded before it is stored.
 /// </summary>
-sealed class PackRewriter(StoredPack pack, PackReader from, PackWriter to, PageSet needed) : IDisposable
+/// <param name="codec">Is the rewriter's from now on.</param>
+sealed class PackRewriter(StoredPack pack, PackReader from, PackWriter to, PageSet needed, FrameCodec codec) : IDisposable
 {
-    readonly FrameCodec _codec = new();
+    readonly FrameEncoder _encoder = new(codec, sample: 1);
     readonly byte[] _stored = new byte[FrameCodec.MaxRawLength];
     readonly byte[] _raw = new byte[FrameCodec.MaxRawLength];
     readonly byte[] _gathered = new byte[FrameCodec.MaxRawLength];
@@ -27,7 +29,7 @@ sealed class PackRewriter(StoredPack pack, PackReader from, PackWriter to, PageS
             {
                 continue;
             }
-            var pages = await from.ReadFrameAsync(number, _codec, _stored, _raw, cancellationToken);
+            var pages = await from.ReadFrameAsync(number, codec, _stored, _raw, cancellationToken);
             Check(frame, positions, pages.Span);
             if (positions.Length == frame.Pages)
             {
@@ -53,7 +55,7 @@ sealed class PackRewriter(StoredPack pack, PackReader from, PackWriter to, PageS
         }
     }
 
-    public void Dispose() => _codec.Dispose();
+    public void Dispose() => _encoder.Dispose();
 
     void Check(PackIndex.Frame frame, int[] positions, ReadOnlySpan<byte> pages)
     {
@@ -79,7 +81,7 @@ sealed class PackRewriter(StoredPack pack, PackReader from, PackWriter to, PageS
     {
         if (_count > 0)
         {
-            var stored = _codec.Encode(_gathered.AsMemory(0, _count * Page.Size), out var encoding);
+            var stored = _encoder.Encode(_gathered.AsMemory(0, _count * Page.Size), _hashes.AsSpan(0, _count), out var encoding);
             await to.AppendAsync(stored, encoding, _hashes.AsMemory(0, _count), _ordinals.AsMemory(0, _count), cancellationToken);
             _count = 0;
         }

@@ -107,13 +107,14 @@ public sealed class PackStore
 
     /// <summary>Puts a pack's next generation, with fewer pages. It is durable when this returns; the one before stays.</summary>
     /// <param name="pack">The generation to take them from.</param>
+    /// <param name="newCodec">Makes the codec.</param>
     /// <exception cref="BarkeepException">Damaged, ObjectMissing, NewerRepository: not all that is needed can be read, and nothing has been put. DiskFull, Storage.</exception>
-    public async Task<StoredPack> RewriteAsync(StoredPack pack, PageSet needed, CancellationToken cancellationToken)
+    public async Task<StoredPack> RewriteAsync(StoredPack pack, PageSet needed, Func<FrameCodec> newCodec, CancellationToken cancellationToken)
     {
         using var from = await TryOpenAsync(pack, cancellationToken) ?? throw _store.Missing(_root + ObjectOf(pack));
         var next = pack with { Generation = pack.Generation + 1 };
         using var to = await PackWriter.CreateAsync(_store, _root, ObjectOf(next), PackIndex.SparseVersion, cancellationToken);
-        using var rewriter = new PackRewriter(pack, from, to, needed);
+        using var rewriter = new PackRewriter(pack, from, to, needed, newCodec());
         await rewriter.RunAsync(cancellationToken);
         await to.FinishAsync(cancellationToken);
         return next with { StoredLength = to.StoredLength };

@@ -61,11 +61,32 @@ public sealed class PackGenerationTests
                     {
                         needed.Add(ordinal, 1);
                     }
-                    pack = await lineage.Packs.RewriteAsync(pack, needed, default);
+                    pack = await lineage.Packs.RewriteAsync(pack, needed, static () => new(), default);
                     await CheckAsync(lineage, pack, hashes, kept);
                 }
             },
             iter: 30, threads: 1);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_frame_from_which_its_pages_cannot_be_had_back_does_not_replace_a_pack(bool isWellFormed)
+    {
+        using var small = new SmallRepository();
+        var lineage = await (await Repository.OpenAsync(small.Directory, default)).AdoptAsync(SmallRepository.Identity, acceptNew: false, SmallRepository.Clock, default);
+        var id = BackupId.Next(SmallRepository.Clock, SmallRepository.First);
+        var hashes = await WriteAsync(lineage, id, [.. Enumerable.Repeat(Page.PerFrame, 40)]);
+        var half = new PageSet();
+        for (var ordinal = 0; ordinal < hashes.Length; ordinal += 2)
+        {
+            half.Add(ordinal, 1);
+        }
+
+        // Far behind the first frames, which are decoded always, and not at a sample's place.
+        var error = await Assert.ThrowsAsync<BarkeepException>(() => lineage.Packs.RewriteAsync(new($"{id}/0001", 0), half, () => new FaultyCodec(19, isWellFormed), default));
+        Assert.Equal(ErrorKind.Damaged, error.Kind);
+        Assert.Equal(0, Assert.Single(await lineage.Packs.ListAsync(default)).Generation);
     }
 
     [Fact]
@@ -76,7 +97,7 @@ public sealed class PackGenerationTests
         var pack = (await lineage.Packs.ListAsync(default))[0];
         var absent = new PageSet();
         absent.Add(100, 1);
-        var error = await Assert.ThrowsAsync<BarkeepException>(() => lineage.Packs.RewriteAsync(pack, absent, default));
+        var error = await Assert.ThrowsAsync<BarkeepException>(() => lineage.Packs.RewriteAsync(pack, absent, static () => new(), default));
         Assert.Equal(ErrorKind.Damaged, error.Kind);
 
         var file = Directory.EnumerateFiles(small.Directory, "0001", SearchOption.AllDirectories).Single(f => f.Contains(pack.Name, StringComparison.Ordinal));
@@ -85,7 +106,7 @@ public sealed class PackGenerationTests
         await File.WriteAllBytesAsync(file, bytes);
         var first = new PageSet();
         first.Add(0, 1);
-        error = await Assert.ThrowsAsync<BarkeepException>(() => lineage.Packs.RewriteAsync(pack, first, default));
+        error = await Assert.ThrowsAsync<BarkeepException>(() => lineage.Packs.RewriteAsync(pack, first, static () => new(), default));
         Assert.Equal(ErrorKind.Damaged, error.Kind);
         Assert.DoesNotContain(await lineage.Packs.ListAsync(default), p => p.Generation > 0);
         Assert.Empty(Directory.EnumerateFiles(Path.Combine(small.Directory, "tmp")));
@@ -104,7 +125,7 @@ public sealed class PackGenerationTests
         needed.Add(3, 1);
         for (var generation = 1; generation < 4; generation++)
         {
-            var next = await lineage.Packs.RewriteAsync(pack, needed, default);
+            var next = await lineage.Packs.RewriteAsync(pack, needed, static () => new(), default);
             await lineage.Packs.DeleteAsync(pack, default);
             using var found = await lineage.Packs.OpenAsync(pack.Name, default);
             Assert.Equal(1, found.Index.PageCount);

@@ -90,7 +90,7 @@ sealed class SmallRepository : IDisposable
         await lineage.Backups.RemoveAsync(First, default);
         var packs = await lineage.Packs.ListAsync(default);
         var first = packs.Single(p => p.Owner == First.ToString());
-        await lineage.Packs.RewriteAsync(first, NeededOf(manifest, first.Name), default);
+        await lineage.Packs.RewriteAsync(first, NeededOf(manifest, first.Name), static () => new(), default);
         await lineage.Packs.DeleteAsync(first, default);
         return small;
     }

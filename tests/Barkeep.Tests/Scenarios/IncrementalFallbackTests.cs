@@ -1,5 +1,6 @@
 using Barkeep.Common;
 using Barkeep.Repo;
+using Barkeep.Tests.Repo;
 using Barkeep.Tests.Rig;
 using Barkeep.Wal;
 using Xunit;
@@ -157,7 +158,7 @@ public sealed class IncrementalFallbackTests
     {
         await using var bench = await IncrementalBench.StartAsync();
         await bench.Cluster.SqlAsync(Filling);
-        var failure = await Assert.ThrowsAsync<BarkeepException>(() => bench.BackUpAsync(codec: () => new FaultyCodec(isWellFormed)));
+        var failure = await Assert.ThrowsAsync<BarkeepException>(() => bench.BackUpAsync(codec: () => new FaultyCodec(3, isWellFormed)));
         Assert.Equal(ErrorKind.Damaged, failure.Kind);
         Assert.Contains("cannot be had back", failure.Message, StringComparison.Ordinal);
 
@@ -165,28 +166,5 @@ public sealed class IncrementalFallbackTests
         Assert.Equal((BackupState.Failed, failure.Message), (backup.State, backup.Failure));
         Assert.Empty(await bench.Reception.Lineage.Packs.ListAsync(default));
         await bench.AssertEqualsAsync(await bench.BackUpAsync());
-    }
-
-    /// <summary>Spoils the third frame: its bytes, or one bit of a page before they are made.</summary>
-    sealed class FaultyCodec(bool isWellFormed) : FrameCodec
-    {
-        int _frames;
-
-        public override ReadOnlyMemory<byte> Encode(ReadOnlyMemory<byte> raw, out FrameEncoding encoding)
-        {
-            if (++_frames != 3)
-            {
-                return base.Encode(raw, out encoding);
-            }
-            if (isWellFormed)
-            {
-                var pages = raw.ToArray();
-                pages[^100] ^= 4;
-                return base.Encode(pages, out encoding).ToArray();
-            }
-            var stored = base.Encode(raw, out encoding).ToArray();
-            stored[stored.Length / 2] ^= 4;
-            return stored;
-        }
     }
 }

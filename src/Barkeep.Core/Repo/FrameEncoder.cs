@@ -1,22 +1,21 @@
 using Barkeep.Common;
-using Barkeep.Repo;
 
-namespace Barkeep.Backups;
+namespace Barkeep.Repo;
 
 /// <summary>
 /// Compresses frames, and makes sure before they are stored that what was compressed can be had back: a fault in the codec or in
 /// memory would otherwise show years later, at a restore. Decoding everything would cost a quarter of what compressing costs
 /// (docs/architecture.md), so of many frames a sample is decoded. One a thread.
 /// </summary>
-sealed class FrameEncoder(FrameCodec codec) : IDisposable
+/// <param name="sample">After the first ones, one in so many frames is decoded.</param>
+sealed class FrameEncoder(FrameCodec codec, int sample = FrameEncoder.UsualSample) : IDisposable
 {
     /// <summary>So many frames are all decoded: those of most incremental backups.</summary>
     const int Always = 16;
 
-    /// <summary>After them, one in so many.</summary>
-    const int Sample = 8;
+    const int UsualSample = 8;
 
-    readonly byte[] _decoded = GC.AllocateUninitializedArray<byte>(FrameCodec.MaxRawLength);
+    byte[]? _decoded;
     int _frames;
 
     /// <summary>The stored form of a frame; valid until the next call.</summary>
@@ -26,7 +25,7 @@ sealed class FrameEncoder(FrameCodec codec) : IDisposable
     public ReadOnlyMemory<byte> Encode(ReadOnlyMemory<byte> raw, ReadOnlySpan<UInt128> hashes, out FrameEncoding encoding)
     {
         var stored = codec.Encode(raw, out encoding);
-        if (_frames < Always || _frames % Sample == 0)
+        if (_frames < Always || _frames % sample == 0)
         {
             Check(stored.Span, encoding, hashes);
         }
@@ -38,6 +37,7 @@ sealed class FrameEncoder(FrameCodec codec) : IDisposable
 
     void Check(ReadOnlySpan<byte> stored, FrameEncoding encoding, ReadOnlySpan<UInt128> hashes)
     {
+        _decoded ??= GC.AllocateUninitializedArray<byte>(FrameCodec.MaxRawLength);
         var pages = _decoded.AsSpan(0, hashes.Length * Page.Size);
         try
         {
@@ -57,5 +57,5 @@ sealed class FrameEncoder(FrameCodec codec) : IDisposable
     }
 
     static BarkeepException Faulty(Exception? inner) => new(
-        ErrorKind.Damaged, "compressing pages gave bytes from which they cannot be had back: nothing of this backup is kept", "have this machine's memory tested", inner);
+        ErrorKind.Damaged, "compressing pages gave bytes from which they cannot be had back: they are not kept", "have this machine's memory tested", inner);
 }
