@@ -115,6 +115,9 @@ public enum ErrorKind
     /// <summary>Nothing to restore: no usable backup exists.</summary>
     NoUsableBackup = 56,
 
+    /// <summary>Recovery would not come to its target, from this backup or with the WAL that was received.</summary>
+    TargetUnreachable = 57,
+
     /// <summary>The user or the system asked the process to stop.</summary>
     Interrupted = 130,
 }

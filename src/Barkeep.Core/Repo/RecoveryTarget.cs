@@ -37,12 +37,22 @@ public sealed record RecoveryTarget
 
     public static RecoveryTarget AtName(string name) => new(RecoveryTargetKind.Name) { Name = name };
 
-    public override string ToString() => Kind switch
+    /// <summary>What the setting of its kind is set to.</summary>
+    public string Value => Kind switch
     {
         RecoveryTargetKind.Immediate => "immediate",
-        RecoveryTargetKind.Time => string.Create(CultureInfo.InvariantCulture, $"time {Time:yyyy-MM-dd HH:mm:ss.FFFFFFzzz}"),
-        RecoveryTargetKind.Xid => $"transaction {Xid.ToString(CultureInfo.InvariantCulture)}",
-        RecoveryTargetKind.Lsn => $"LSN {Lsn}",
-        _ => $"restore point '{Name}'",
+        RecoveryTargetKind.Time => string.Create(CultureInfo.InvariantCulture, $"{Time:yyyy-MM-dd HH:mm:ss.FFFFFFzzz}"),
+        RecoveryTargetKind.Xid => Xid.ToString(CultureInfo.InvariantCulture),
+        RecoveryTargetKind.Lsn => Lsn.ToString(),
+        _ => Name,
+    };
+
+    public override string ToString() => Kind switch
+    {
+        RecoveryTargetKind.Immediate => Value,
+        RecoveryTargetKind.Time => $"time {Value}",
+        RecoveryTargetKind.Xid => $"transaction {Value}",
+        RecoveryTargetKind.Lsn => $"LSN {Value}",
+        _ => $"restore point '{Value}'",
     };
 }

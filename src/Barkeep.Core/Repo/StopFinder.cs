@@ -76,7 +76,8 @@ sealed class StopFinder(RecoveryTarget target, Lsn begin, Lsn consistent)
             RecoveryTargetKind.Xid => (isEnd && end.Xid == target.Xid, target.IsInclusive),
             RecoveryTargetKind.Lsn => (record.Start >= target.Lsn, target.IsInclusive),
             RecoveryTargetKind.Name => (IsNamed(record.Header, data), true),
-            _ => (record.End >= consistent, true),
+            // Whether it is consistent is asked before a record, and after those of transactions only.
+            _ => (record.Start >= consistent || (record.End >= consistent && record.Header.Manager == ResourceManager.Transaction), record.Start < consistent),
         };
         if (!stops)
         {

@@ -47,7 +47,7 @@ sealed class WalReading(WalArchive archive, WalSpool spool, ulong systemId)
             var walker = await WalkAsync(route, first, cancellationToken);
             if (walker.ValidEnd > walker.Start || first == 0)
             {
-                return CutAt(route, walker.ValidEnd, walker.Defect);
+                return route.Until(walker.ValidEnd) with { Defect = walker.Defect, LastRecord = walker.LastStart };
             }
         }
     }
@@ -61,20 +61,6 @@ sealed class WalReading(WalArchive archive, WalSpool spool, ulong systemId)
             await CopyAsync(route.Parts[i].Segment, walking, cancellationToken);
         }
         return walker;
-    }
-
-    static WalRoute CutAt(WalRoute route, Lsn end, WalDefect? defect)
-    {
-        var parts = new List<WalPart>();
-        foreach (var part in route.Parts)
-        {
-            var keep = end - part.Segment.Name.Start(route.SegmentSize);
-            if (keep > 0)
-            {
-                parts.Add(part with { Keep = (int)Math.Min(part.Keep, keep) });
-            }
-        }
-        return route with { Parts = parts, End = end, Defect = defect };
     }
 
     async Task<bool> TryCopySpoolAsync(ReceivedSegment segment, Stream destination, CancellationToken cancellationToken)

@@ -23,6 +23,9 @@ public sealed record WalRoute
     /// <summary>Where the received bytes end, whole records or not; unlike <see cref="End"/> it stays.</summary>
     public Lsn ReceivedEnd { get; init; }
 
+    /// <summary>After <see cref="WalReading.TrimAsync"/> where the last whole record begins; invalid when there is none.</summary>
+    public Lsn LastRecord { get; init; }
+
     /// <summary>What is wrong with the bytes after <see cref="End"/>; null when they are but the beginning of a record.</summary>
     public WalDefect? Defect { get; init; }
 
@@ -47,6 +50,21 @@ public sealed record WalRoute
             }
         }
         return chosen;
+    }
+
+    /// <summary>The same without what is not needed to read up to a position, the end of a record.</summary>
+    public WalRoute Until(Lsn end)
+    {
+        var parts = new List<WalPart>();
+        foreach (var part in Parts)
+        {
+            var keep = end - part.Segment.Name.Start(SegmentSize);
+            if (keep > 0)
+            {
+                parts.Add(part with { Keep = (int)Math.Min(part.Keep, keep) });
+            }
+        }
+        return this with { Parts = parts, End = end };
     }
 
     static WalRoute Follow(ReceivedWal received, TimelineHistory history, Lsn begin)

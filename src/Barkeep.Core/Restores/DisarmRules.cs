@@ -1,11 +1,8 @@
-using System.Globalization;
-using Barkeep.Wal;
-
 namespace Barkeep.Restores;
 
 /// <summary>
-/// Which settings a restored cluster gets, whatever the original's configuration says: it replays the WAL that it was given to
-/// the end, and neither archives, nor follows a primary, nor waits for a standby, nor depends on the original host's directories.
+/// Which settings a restored cluster gets, whatever the original's configuration says: it replays what it
+/// is given as planned, and neither archives, nor follows a primary, nor waits for a standby, nor depends on the original host's directories.
 /// </summary>
 static class DisarmRules
 {
@@ -16,20 +13,12 @@ static class DisarmRules
     static readonly string[] CertificateFiles = ["ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_crl_file", "ssl_crl_dir", "ssl_dh_params_file"];
 
     /// <summary>Set in every restored cluster. A name that the version does not know would keep it from starting.</summary>
-    public static IEnumerable<(string Name, string Value)> Always(int majorVersion, TimelineId timeline)
+    public static IEnumerable<(string Name, string Value)> Always(int majorVersion)
     {
-        // Recovery from pg_wal alone, to the end: without a restore_command PostgreSQL refuses to begin.
-        yield return ("restore_command", "false");
-        yield return ("recovery_target_timeline", timeline.Value.ToString(CultureInfo.InvariantCulture));
-        foreach (var target in (string[])["recovery_target", "recovery_target_lsn", "recovery_target_name", "recovery_target_time", "recovery_target_xid"])
-        {
-            yield return (target, "");
-        }
+        // What an earlier recovery of the original was told.
         yield return ("recovery_end_command", "");
         yield return ("archive_cleanup_command", "");
         yield return ("recovery_min_apply_delay", "0");
-        // Otherwise recovery stops where the original's limits were higher than this cluster's.
-        yield return ("hot_standby", "off");
 
         // Nothing reaches the original's archive, primary or standbys.
         yield return ("archive_mode", "off");

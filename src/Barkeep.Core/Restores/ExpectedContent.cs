@@ -53,11 +53,11 @@ sealed class ExpectedContent
     // In the order in which a later one counts: the backup's own files, where it has them, are files of pages.
     static void AddMade(Dictionary<string, Expected> main, RestoreSource source)
     {
-        foreach (var name in (string[])["recovery.signal", ConfFiles.Main, ConfFiles.Auto, "pg_hba.conf", "pg_ident.conf"])
+        foreach (var name in (string[])[RecoveryPlan.RecoverySignal, RecoveryPlan.StandbySignal, ConfFiles.Main, ConfFiles.Auto, "pg_hba.conf", "pg_ident.conf"])
         {
             main[name] = new(ExpectedKind.Anew);
         }
-        foreach (var name in source.Route.Parts.Select(static p => p.Segment.Name.ToString()).Concat(source.Received.Histories.Keys.Select(static t => t.HistoryFileName)))
+        foreach (var name in source.Placed.Parts.Select(static p => p.Segment.Name.ToString()).Concat(source.Received.Histories.Keys.Select(static t => t.HistoryFileName)))
         {
             main[$"pg_wal/{name}"] = new(ExpectedKind.Anew);
             main[$"pg_wal/archive_status/{name}.done"] = new(ExpectedKind.Anew);

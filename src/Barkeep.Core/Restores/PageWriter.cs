@@ -10,7 +10,7 @@ namespace Barkeep.Restores;
 /// Writes a backup's pages to their places. Goes through each pack from its first frame to its last, reads and decodes a
 /// frame once whatever files its pages belong to, and writes no page whose hash it has not checked.
 /// </summary>
-sealed class PageWriter(Lineage lineage, Manifest manifest, TargetLayout layout, ProgressMeter meter)
+sealed class PageWriter(Lineage lineage, Manifest manifest, TargetLayout layout, ProgressMeter meter, BandwidthLimit limit)
 {
     /// <summary>Frames that a thread takes at once.</summary>
     const int FramesPerBatch = 16;
@@ -128,6 +128,7 @@ sealed class PageWriter(Lineage lineage, Manifest manifest, TargetLayout layout,
             {
                 if (batch.Frames[number] is { } moves)
                 {
+                    await limit.TakeAsync(batch.Pack.Reader.Index.Frames[number].StoredLength, cancellationToken);
                     var raw = await batch.Pack.Reader.ReadFrameAsync(number, scratch.Codec, scratch.Stored, scratch.Raw, cancellationToken);
                     foreach (var move in moves)
                     {

@@ -5,8 +5,8 @@ using Barkeep.Repo;
 namespace Barkeep.Restores;
 
 /// <summary>
-/// Restores a backup and all WAL received since into a directory, which a stock PostgreSQL of the same major version then starts
-/// with no other setting: it replays to the last received commit and opens on a new timeline. Needs no server.
+/// Restores a backup and the WAL received since into a directory, which a stock PostgreSQL of the same major version then starts
+/// with no other setting: it replays to the last received commit and opens on a new timeline, or stops at the target that was asked for. Needs no server.
 /// </summary>
 public static class RestoreJob
 {
@@ -14,7 +14,7 @@ public static class RestoreJob
 
     /// <summary>Settles what a restore would do, and refuses what it would refuse. Writes nothing.</summary>
     /// <exception cref="BarkeepException">
-    /// NoUsableBackup, UnknownBackup, BackupUnusable, WalGap, Damaged, ObjectMissing, HostilePath, NewerRepository;
+    /// NoUsableBackup, UnknownBackup, BackupUnusable, TargetUnreachable, WalGap, Damaged, ObjectMissing, HostilePath, NewerRepository;
     /// TargetNotEmpty, TargetNotDirectory, TargetUnwritable, TargetInUse, TargetTooSmall; Usage.
     /// </exception>
     public static async Task<RestorePlan> PlanAsync(RestoreOptions options, CancellationToken cancellationToken)
@@ -70,9 +70,11 @@ public static class RestoreJob
         // 2. From here on the directory is being written.
         try
         {
-            var writing = new RestoreWriting(plan, prepared.Source, prepared.Reading, prepared.Expected, layout, prepared.Warnings, progress, options.Jobs ?? Math.Min(Environment.ProcessorCount, MaxJobs));
+            var jobs = options.Jobs ?? Math.Min(Environment.ProcessorCount, MaxJobs);
+            var limit = new BandwidthLimit(options.BandwidthLimit * 1024L, TimeProvider.System);
+            var writing = new RestoreWriting(plan, prepared.Source, prepared.Reading, prepared.Expected, layout, prepared.Warnings, progress, jobs, limit);
             var (bytes, disarmed, delta) = await writing.RunAsync(prepared.IsOccupied, findings, cancellationToken);
-            return new(plan, plan.Route.History.Timeline, plan.Route.End, bytes, plan.FileCount, clock.Elapsed, delta, prepared.Warnings, disarmed);
+            return new(plan, plan.Route.History.Timeline, plan.Reached, bytes, plan.FileCount, clock.Elapsed, delta, prepared.Warnings, disarmed);
         }
         catch (Exception e) when (e is BarkeepException or OperationCanceledException)
         {
@@ -147,7 +149,10 @@ public static class RestoreJob
             Target = target,
             Backup = source.Backup.Id,
             Info = info,
-            Route = source.Route,
+            Route = source.Placed,
+            Reached = source.Stop?.Reached ?? source.Route.End,
+            Recovery = RecoveryOf(options, source),
+            Stop = source.Stop,
             Tablespaces = TablespacePlacement.Choose(source.Manifest, options.Tablespaces, target),
             Ownership = OwnerChoice.Choose(options.Owner, target, info.GroupAccess, warnings),
             FileCount = files.Count,
@@ -168,6 +173,17 @@ public static class RestoreJob
         }
         return places.Roots.Select((path, root) => (path, Math.Max(0, needs[root] - findings.FreedIn(root))));
     }
+
+    static RecoveryPlan RecoveryOf(RestoreOptions options, RestoreSource source) => new()
+    {
+        // A standby follows the original through its promotions; everything else was settled by what is here now.
+        Timeline = options is { IsStandby: true, Until: null } && options.Timeline == TimelineChoice.Latest ? null : source.Route.History.Timeline,
+        Target = options.Until,
+        Equivalent = source.Stop?.Equivalent,
+        Action = options.Action ?? TargetAction.Pause,
+        RestoreCommand = options.RestoreCommand,
+        IsStandby = options.IsStandby,
+    };
 
     static long StoredBytes(ManifestEntry entry) => entry.Kind == ManifestEntryKind.File
         ? entry.Runs.Where(static r => !r.IsZeros).Sum(static r => (long)r.Count * Page.Size)

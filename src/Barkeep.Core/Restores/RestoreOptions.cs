@@ -1,6 +1,5 @@
 using Barkeep.Configuration;
 using Barkeep.Repo;
-using Barkeep.Wal;
 
 namespace Barkeep.Restores;
 
@@ -20,8 +19,22 @@ public sealed record RestoreOptions
     /// <summary>Null for the newest usable one.</summary>
     public BackupId? Backup { get; init; }
 
-    /// <summary>Null for the newest that descends from the backup.</summary>
-    public TimelineId? Timeline { get; init; }
+    /// <summary>Whether the newest usable one is passed over where <see cref="Until"/> is not reached from it and is from an older one.</summary>
+    public bool SuitsTarget { get; init; }
+
+    public TimelineChoice Timeline { get; init; }
+
+    /// <summary>Where recovery stops; null to replay everything that was received.</summary>
+    public RecoveryTarget? Until { get; init; }
+
+    /// <summary>What happens there; null for PostgreSQL's default, to pause.</summary>
+    public TargetAction? Action { get; init; }
+
+    /// <summary>Whether the restored cluster becomes a standby, which replays what comes.</summary>
+    public bool IsStandby { get; init; }
+
+    /// <summary>What the restored cluster gets its WAL by, as restore_command has it; null to put all that it needs into its pg_wal.</summary>
+    public string? RestoreCommand { get; init; }
 
     /// <summary>Tablespaces by name, with the absolute path of the directory that each goes to; all others go inside the target.</summary>
     public IReadOnlyDictionary<string, string> Tablespaces { get; init; } = new Dictionary<string, string>();
@@ -31,4 +44,7 @@ public sealed record RestoreOptions
 
     /// <summary>How many threads decode and write pages; null for as many as there are processors, at most 8.</summary>
     public int? Jobs { get; init; }
+
+    /// <summary>How much of the repository is read in a second, in KiB; 0 is no limit.</summary>
+    public int BandwidthLimit { get; init; }
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Barkeep.Common;
 using Barkeep.Repo;
+using Barkeep.Wal;
 
 namespace Barkeep.Restores;
 
@@ -14,7 +15,16 @@ public sealed record RestorePlan
 
     public required BackupInfo Info { get; init; }
 
+    /// <summary>The WAL that goes into pg_wal.</summary>
     public required WalRoute Route { get; init; }
+
+    public required RecoveryPlan Recovery { get; init; }
+
+    /// <summary>Where recovery stops; null when it goes to the end.</summary>
+    public PlannedStop? Stop { get; init; }
+
+    /// <summary>All that was committed before this position is there after recovery.</summary>
+    public required Lsn Reached { get; init; }
 
     public required IReadOnlyList<TablespacePlacement> Tablespaces { get; init; }
 
@@ -44,7 +54,11 @@ public sealed record RestorePlan
         {
             text.AppendLine(culture, $"  tablespace {placement.Tablespace.Name} (was {placement.Tablespace.Location}) into {(placement.IsInside ? Path.Combine(Target, placement.Directory) : placement.Directory)}");
         }
-        text.AppendLine(culture, $"WAL from {Info.BeginLsn} to {Route.End} on timeline {Route.History.Timeline.Value}: {Route.Parts.Count} segments");
+        text.AppendLine(culture, $"WAL from {Info.BeginLsn} to {Route.End} on timeline {Route.History.Timeline.Value}: {Route.Parts.Count} segments{(Recovery.RestoreCommand is null ? "" : $", all later ones by {Recovery.RestoreCommand}")}");
+        foreach (var line in RecoveryLines())
+        {
+            text.AppendLine(line);
+        }
         if (Delta is { } delta)
         {
             text.AppendLine(culture, $"{delta.KeptFiles} files of {new ByteSize(delta.KeptBytes)} are there: what differs in them is written{(delta.HasRecord ? ", those that were not touched since the last restore are not read" : "")}");
@@ -63,5 +77,37 @@ public sealed record RestorePlan
             text.AppendLine(culture, $"warning: {warning}");
         }
         return text.ToString();
+    }
+
+    /// <summary>What recovery will do, in lines for people.</summary>
+    public IEnumerable<string> RecoveryLines()
+    {
+        if (Stop is not null && Recovery.Target is { } target)
+        {
+            yield return $"target: {target}{(target.IsInclusive ? "" : ", exclusive")}";
+            yield return $"recovery stops {Stop}";
+            if (Stop.LastCommit is { } commit)
+            {
+                yield return $"the last transaction that is there: {commit.Xid}, committed at {commit.Time}";
+            }
+            if (Recovery.Equivalent is { } equivalent)
+            {
+                if (target.Kind == RecoveryTargetKind.Time)
+                {
+                    yield return "nothing was committed from then to the target, as far as the receiver saw";
+                }
+                yield return $"that is the end of the WAL, where PostgreSQL would not notice that the target is reached: it is told {equivalent} instead";
+            }
+            yield return Recovery.Action switch
+            {
+                TargetAction.Promote => "there it opens on a new timeline",
+                TargetAction.Shutdown => "there it shuts down",
+                _ => "there it pauses, open for reading; SELECT pg_wal_replay_resume() opens it on a new timeline",
+            };
+        }
+        if (Recovery.IsStandby)
+        {
+            yield return "it becomes a standby: it replays what comes until it is promoted";
+        }
     }
 }

@@ -3,4 +3,7 @@ using Barkeep.Repo;
 namespace Barkeep.Restores;
 
 /// <summary>A backup with the WAL that follows it: what a restore reads.</summary>
-sealed record RestoreSource(Lineage Lineage, BackupRecord Backup, Manifest Manifest, ReceivedWal Received, WalRoute Route);
+/// <param name="Route">All WAL that was received after it.</param>
+/// <param name="Placed">The part of it that goes into the restored pg_wal.</param>
+/// <param name="Stop">Where recovery stops; null when it goes to the end.</param>
+sealed record RestoreSource(Lineage Lineage, BackupRecord Backup, Manifest Manifest, ReceivedWal Received, WalRoute Route, WalRoute Placed, PlannedStop? Stop);

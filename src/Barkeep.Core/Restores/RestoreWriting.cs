@@ -7,7 +7,8 @@ namespace Barkeep.Restores;
 
 /// <summary>The part of a restore that writes, in the order in which a stop at any point leaves a directory that PostgreSQL does not start on, and a delta restore finishes.</summary>
 sealed class RestoreWriting(
-    RestorePlan plan, RestoreSource source, WalReading reading, ExpectedContent expected, TargetLayout layout, List<string> warnings, IProgress<RestoreProgress>? progress, int jobs)
+    RestorePlan plan, RestoreSource source, WalReading reading, ExpectedContent expected, TargetLayout layout, List<string> warnings, IProgress<RestoreProgress>? progress, int jobs,
+    BandwidthLimit limit)
 {
     /// <param name="isDelta">Whether something is there already.</param>
     /// <param name="found">What is.</param>
@@ -29,11 +30,11 @@ sealed class RestoreWriting(
         // 3. Directories, links and empty files, then WAL: what is wrong with it shows before hours of data files.
         meter.Begin(RestoreProgress.Wal);
         new FileTreeWriter(source.Manifest, plan, layout, there).Run(cancellationToken);
-        var creations = await new WalWriter(source, reading, layout.Main, meter).RunAsync(cancellationToken);
+        var creations = await new WalWriter(source, reading, layout.Main, meter, limit).RunAsync(cancellationToken);
 
         // 4. Pages.
         meter.Begin(RestoreProgress.DataFiles);
-        var content = await new PageWriter(source.Lineage, source.Manifest, layout, meter).RunAsync(moves, jobs, cancellationToken);
+        var content = await new PageWriter(source.Lineage, source.Manifest, layout, meter, limit).RunAsync(moves, jobs, cancellationToken);
         var control = ControlFileOf(content);
 
         // 5. What replay would have made elsewhere, and the configuration.

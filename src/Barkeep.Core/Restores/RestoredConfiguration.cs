@@ -62,7 +62,7 @@ sealed partial class RestoredConfiguration(TargetTree tree, Manifest manifest, R
         // What recovery needs and what must not reach out; postgresql.auto.conf is read last.
         var existing = _files.Has(ConfFiles.Auto) ? _files.ReadText(ConfFiles.Auto) : "";
         Replace(ConfFiles.Auto, existing + (existing.Length == 0 || existing.EndsWith('\n') ? "" : "\n") + Block());
-        tree.WriteFile("recovery.signal", []);
+        tree.WriteFile(plan.Recovery.SignalFile, []);
         return _disarmed;
     }
 
@@ -122,12 +122,12 @@ sealed partial class RestoredConfiguration(TargetTree tree, Manifest manifest, R
 
     string Block()
     {
-        var text = new StringBuilder($"# Written by barkeep with the restore of backup {plan.Backup}: recovery from pg_wal, nothing that reaches the original.\n");
-        foreach (var (name, value) in DisarmRules.Always(_majorVersion, plan.Route.History.Timeline).Concat(DisarmRules.WhereNeeded(_majorVersion, n => Effective(n)?.Value)))
+        var text = new StringBuilder($"# Written by barkeep with the restore of backup {plan.Backup}: how its recovery goes, and nothing that reaches the original.\n");
+        foreach (var (name, value) in plan.Recovery.Settings().Concat(DisarmRules.Always(_majorVersion)).Concat(DisarmRules.WhereNeeded(_majorVersion, n => Effective(n)?.Value)))
         {
             text.Append(CultureInfo.InvariantCulture, $"{name} = {RecordedSettings.Quote(value)}\n");
-            // Which timeline is followed is no loss of a setting: an earlier restore left it.
-            if (name != "recovery_target_timeline" && Effective(name) is { Value.Length: > 0 } old && old.Value != value)
+            // How recovery's target was to be understood is no loss of a setting: an earlier restore left it.
+            if (name is not ("recovery_target_timeline" or "recovery_target_inclusive" or "recovery_target_action") && Effective(name) is { Value.Length: > 0 } old && old.Value != value)
             {
                 Tell(old, value);
             }

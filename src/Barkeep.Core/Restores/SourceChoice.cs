@@ -1,81 +1,161 @@
 using Barkeep.Common;
 using Barkeep.Repo;
+using Barkeep.Wal;
 
 namespace Barkeep.Restores;
 
-/// <summary>Finds the backup to restore: the one asked for, or the newest that can be restored, with a word on each that is passed over.</summary>
+/// <summary>
+/// Finds the backup to restore: the one asked for, the newest that can be restored, or the newest from which recovery reaches its target, with a
+/// word on each that is passed over.
+/// </summary>
 sealed class SourceChoice(RestoreOptions options, List<string> warnings)
 {
-    /// <exception cref="BarkeepException">NoUsableBackup, UnknownBackup, BackupUnusable, WalGap, Damaged, ObjectMissing, HostilePath, NewerRepository.</exception>
+    readonly Dictionary<Lineage, ReceivedWal> _received = [];
+    readonly Dictionary<(Lineage Lineage, TimelineId Timeline, Lsn End), WalRoute> _trimmed = [];
+
+    /// <exception cref="BarkeepException">
+    /// NoUsableBackup, UnknownBackup, BackupUnusable, TargetUnreachable, WalGap, Damaged, ObjectMissing, HostilePath, NewerRepository.
+    /// </exception>
     public async Task<RestoreSource> ChooseAsync(CancellationToken cancellationToken)
     {
         var directory = options.Locations.RepositoryDirectory(options.Server);
         var repository = await Repository.OpenAsync(directory, cancellationToken);
-        if (options.Backup is { } id)
+        if (options.Backup is not { } id)
         {
-            var (lineage, backup) = await repository.TryFindAsync(id, cancellationToken)
-                ?? throw new BarkeepException(ErrorKind.UnknownBackup, $"server {options.Server} has no backup {id}", $"barman list-backup {options.Server} shows which there are");
-            return await OpenAsync(lineage, await ListWalAsync(lineage, cancellationToken), backup, cancellationToken);
+            return await NewestAsync(repository, cancellationToken) ?? throw new BarkeepException(
+                ErrorKind.NoUsableBackup,
+                $"server {options.Server} has no backup that can be restored in {directory}" + (warnings.Count == 0 ? "" : $": {string.Join("; ", warnings)}"),
+                "take one with barman backup");
         }
-        foreach (var lineage in repository.Lineages.Reverse())
-        {
-            if (await NewestUsableAsync(lineage, cancellationToken) is { } source)
-            {
-                if (lineage != repository.Current)
-                {
-                    warnings.Add($"no backup of the present cluster can be restored: this is one of the cluster with system identifier {lineage.Identity.SystemId}, which server {options.Server} was before");
-                }
-                return source;
-            }
-        }
-        throw new BarkeepException(
-            ErrorKind.NoUsableBackup,
-            $"server {options.Server} has no backup that can be restored in {directory}" + (warnings.Count == 0 ? "" : $": {string.Join("; ", warnings)}"),
-            "take one with barman backup");
+        var (lineage, backup) = await repository.TryFindAsync(id, cancellationToken)
+            ?? throw new BarkeepException(ErrorKind.UnknownBackup, $"server {options.Server} has no backup {id}", $"barman list-backup {options.Server} shows which there are");
+        var candidate = await ExamineAsync(lineage, backup, cancellationToken);
+        return candidate.Refusal is { } refusal ? throw await WithBetterAsync(refusal, repository, id, cancellationToken) : await OpenAsync(candidate, cancellationToken);
     }
-
-    async Task<RestoreSource?> NewestUsableAsync(Lineage lineage, CancellationToken cancellationToken)
-    {
-        var backups = await lineage.Backups.ListAsync(cancellationToken);
-        var received = backups.Count == 0 ? null : await ListWalAsync(lineage, cancellationToken);
-        foreach (var backup in backups.Reverse())
-        {
-            try
-            {
-                return await OpenAsync(lineage, received!, backup, cancellationToken);
-            }
-            catch (BarkeepException e) when (e.Kind is ErrorKind.BackupUnusable or ErrorKind.WalGap or ErrorKind.Damaged or ErrorKind.ObjectMissing or ErrorKind.HostilePath or ErrorKind.Storage)
-            {
-                warnings.Add($"backup {backup.Id} is passed over: {e.Message}");
-            }
-        }
-        return null;
-    }
-
-    Task<ReceivedWal> ListWalAsync(Lineage lineage, CancellationToken cancellationToken) =>
-        ReceivedWal.ListAsync(lineage.Wal, SpoolOf(lineage), cancellationToken);
 
     internal WalSpool SpoolOf(Lineage lineage) =>
         new(options.Locations.SpoolDirectory(options.Server, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
 
-    async Task<RestoreSource> OpenAsync(Lineage lineage, ReceivedWal received, BackupRecord backup, CancellationToken cancellationToken)
+    async Task<RestoreSource?> NewestAsync(Repository repository, CancellationToken cancellationToken)
     {
+        RestoreCandidate? refused = null;
+        foreach (var lineage in repository.Lineages.Reverse())
+        {
+            foreach (var backup in (await lineage.Backups.ListAsync(cancellationToken)).Reverse())
+            {
+                var candidate = await UnlessUnusableAsync(backup, () => ExamineAsync(lineage, backup, cancellationToken), warnings);
+                if (candidate?.Refusal is not null)
+                {
+                    refused ??= candidate;
+                    if (!options.SuitsTarget)
+                    {
+                        break;
+                    }
+                }
+                else if (candidate is not null && await UnlessUnusableAsync(backup, () => OpenAsync(candidate, cancellationToken), warnings) is { } source)
+                {
+                    TellIfFormer(repository, lineage);
+                    return source;
+                }
+            }
+            if (refused is not null && !options.SuitsTarget)
+            {
+                throw await WithBetterAsync(refused.Refusal!, repository, refused.Backup.Id, cancellationToken);
+            }
+        }
+        // What the newest has to say counts: older ones reach no further.
+        return refused is null ? null : throw refused.Refusal!;
+    }
+
+    void TellIfFormer(Repository repository, Lineage lineage)
+    {
+        if (lineage != repository.Current)
+        {
+            warnings.Add($"no backup of the present cluster can be restored{(options.Until is null ? "" : " to this target")}: this is one of the cluster with system identifier {lineage.Identity.SystemId}, which server {options.Server} was before");
+        }
+    }
+
+    // A refusal that ends with the way out: the newest backup from which the target is reached.
+    async Task<BarkeepException> WithBetterAsync(BarkeepException refusal, Repository repository, BackupId refused, CancellationToken cancellationToken)
+    {
+        foreach (var lineage in repository.Lineages.Reverse())
+        {
+            foreach (var backup in (await lineage.Backups.ListAsync(cancellationToken)).Reverse().Where(b => b.Id != refused))
+            {
+                if (await UnlessUnusableAsync(backup, () => ExamineAsync(lineage, backup, cancellationToken), []) is { Refusal: null })
+                {
+                    return new(refusal.Kind, refusal.Message, $"backup {backup.Id} suits: name it, or auto, instead", refusal);
+                }
+            }
+        }
+        return refusal;
+    }
+
+    static async Task<T?> UnlessUnusableAsync<T>(BackupRecord backup, Func<Task<T>> open, List<string> told)
+        where T : class
+    {
+        try
+        {
+            return await open();
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.BackupUnusable or ErrorKind.WalGap or ErrorKind.Damaged or ErrorKind.ObjectMissing or ErrorKind.HostilePath or ErrorKind.Storage)
+        {
+            told.Add($"backup {backup.Id} is passed over: {e.Message}");
+            return null;
+        }
+    }
+
+    async Task<RestoreCandidate> ExamineAsync(Lineage lineage, BackupRecord backup, CancellationToken cancellationToken)
+    {
+        // 1. The way through the WAL, as far as it leads.
         if (backup.Info is not { } info)
         {
             throw Unusable(backup);
         }
-        var route = WalRoute.Choose(received, new(info.Timeline), info.BeginLsn, info.EndLsn, options.Timeline)
+        if (!_received.TryGetValue(lineage, out var received))
+        {
+            _received.Add(lineage, received = await ReceivedWal.ListAsync(lineage.Wal, SpoolOf(lineage), cancellationToken));
+        }
+        var wanted = options.Timeline.For(new(info.Timeline));
+        var route = WalRoute.Choose(received, new(info.Timeline), info.BeginLsn, info.EndLsn, wanted)
             ?? throw new BarkeepException(
                 ErrorKind.BackupUnusable,
-                options.Timeline is { } wanted ? $"backup {backup.Id} is not in the history of timeline {wanted.Value}" : $"no known timeline history holds backup {backup.Id}");
-        route = await new WalReading(lineage.Wal, SpoolOf(lineage), lineage.Identity.SystemId).TrimAsync(route, cancellationToken);
+                wanted is { } timeline ? NotInHistory(backup.Id, info, received, timeline) : $"no known timeline history holds backup {backup.Id}");
+        route = await TrimAsync(lineage, route, cancellationToken);
         if (route.End < info.EndLsn)
         {
             throw WalMissing(backup.Id, info, received, route);
         }
+
+        // 2. Whether the target is on it.
+        if (options.Until is not { } target)
+        {
+            return new(lineage, received, backup, route, null, null);
+        }
+        var check = new TargetCheck(options, lineage, SpoolOf(lineage), received, info, route);
+        var (stop, refusal) = await check.RunAsync(target, cancellationToken);
+        return new(lineage, received, backup, route, stop, refusal);
+    }
+
+    async Task<RestoreSource> OpenAsync(RestoreCandidate candidate, CancellationToken cancellationToken)
+    {
+        var (lineage, received, backup, route, stop, _) = candidate;
         var manifest = await lineage.Backups.ReadManifestAsync(backup.Id, cancellationToken);
         await ManifestCheck.RunAsync(lineage, backup.Id, manifest, cancellationToken);
-        return new(lineage, backup, manifest, received, route);
+        // The backup's own WAL at least: without it the directory is not even consistent.
+        var placed = options.RestoreCommand is not null ? route.Until(backup.Info!.EndLsn) : stop is null ? route : route.Until(stop.Stop.End);
+        return new(lineage, backup, manifest, received, route, placed, stop);
+    }
+
+    // Most backups share the end of their WAL.
+    async Task<WalRoute> TrimAsync(Lineage lineage, WalRoute route, CancellationToken cancellationToken)
+    {
+        var key = (lineage, route.History.Timeline, route.ReceivedEnd);
+        if (_trimmed.TryGetValue(key, out var known) && route.Parts.Count > 0 && known.LastRecord >= route.Parts[0].Segment.Name.Start(route.SegmentSize))
+        {
+            return route.Until(known.End) with { Defect = known.Defect, LastRecord = known.LastRecord };
+        }
+        return _trimmed[key] = await new WalReading(lineage.Wal, SpoolOf(lineage), lineage.Identity.SystemId).TrimAsync(route, cancellationToken);
     }
 
     static BarkeepException Unusable(BackupRecord backup) => backup.State switch
@@ -84,6 +164,11 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         BackupState.Failed => new(ErrorKind.BackupUnusable, $"backup {backup.Id} failed: {backup.Failure}", "use another backup"),
         _ => new(ErrorKind.BackupUnusable, $"backup {backup.Id} is not finished", "wait for it, or use another backup"),
     };
+
+    static string NotInHistory(BackupId id, BackupInfo info, ReceivedWal received, TimelineId wanted) =>
+        received.Histories.ContainsKey(wanted)
+            ? $"backup {id} is not in the history of timeline {wanted.Value}: it was taken on timeline {info.Timeline}, up to {info.EndLsn}"
+            : $"backup {id} is not in the history of timeline {wanted.Value}, of which nothing was received";
 
     static BarkeepException WalMissing(BackupId id, BackupInfo info, ReceivedWal received, WalRoute route)
     {

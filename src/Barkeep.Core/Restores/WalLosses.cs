@@ -9,6 +9,12 @@ static class WalLosses
     {
         var (route, received) = (source.Route, source.Received);
         var size = route.SegmentSize;
+        if (source.Stop is { Equivalent: null })
+        {
+            // What lies beyond the target is not wanted.
+            warnings.AddRange(received.Notes);
+            return;
+        }
 
         // A gap in the restored history.
         var after = received.LastEnd(route.Missing.Timeline, route.Missing.Start(size) + size.Bytes) ?? received.LastEnd(route.History.Timeline, route.Missing.Start(size) + size.Bytes);

@@ -9,14 +9,14 @@ namespace Barkeep.Restores;
 /// as archived. Every record is checked once more on the way. Replay must not create tablespaces where the original had them:
 /// those records are disarmed, and the caller makes the directories.
 /// </summary>
-sealed class WalWriter(RestoreSource source, WalReading reading, TargetTree tree, ProgressMeter meter)
+sealed class WalWriter(RestoreSource source, WalReading reading, TargetTree tree, ProgressMeter meter, BandwidthLimit limit)
 {
     /// <returns>The tablespaces whose creation was disarmed.</returns>
     /// <exception cref="Common.BarkeepException">Damaged, ObjectMissing, DiskFull, Storage.</exception>
     public async Task<IReadOnlyList<TablespaceCreation>> RunAsync(CancellationToken cancellationToken)
     {
         await WriteHistoriesAsync(cancellationToken);
-        var route = source.Route;
+        var route = source.Placed;
         var begin = source.Backup.Info!.BeginLsn;
         var creations = new TablespaceCreations();
         var walker = new RecordWalker(route.Parts[0].Segment.Name.Start(route.SegmentSize), route.History, route.SegmentSize, source.Lineage.Identity.SystemId);
@@ -36,6 +36,7 @@ sealed class WalWriter(RestoreSource source, WalReading reading, TargetTree tree
                     meter.Add(bytes.Length);
                 },
                 part.Keep);
+            await limit.TakeAsync(part.Keep, cancellationToken);
             await reading.CopyAsync(part.Segment, sink, cancellationToken);
             if (offset < part.Keep)
             {

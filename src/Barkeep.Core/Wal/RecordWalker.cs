@@ -72,6 +72,9 @@ public sealed class RecordWalker
     /// <summary>The end of the last whole and valid record, as PostgreSQL reports positions; where the walk began when there was none.</summary>
     public Lsn ValidEnd { get; private set; }
 
+    /// <summary>Where the last whole and valid record begins; invalid when there was none.</summary>
+    public Lsn LastStart => _previous ?? Lsn.Invalid;
+
     /// <summary>What ended the walk; null while nothing has.</summary>
     public WalDefect? Defect { get; private set; }
 

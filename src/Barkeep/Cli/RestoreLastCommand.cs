@@ -21,16 +21,13 @@ sealed class RestoreLastCommand : SessionCommand
 
     public override async Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
     {
-        await RestoreReport.RunAsync(session, new RestoreOptions
+        var options = _options.Apply(new RestoreOptions
         {
             Locations = session.Locations,
             Server = parse.GetValue(_server) is { } name ? session.FindForRestore(name) : Only(session),
             Target = session.Locations.Restore,
-            Tablespaces = _options.Tablespaces(parse),
-            Owner = _options.Owner(parse),
-            Jobs = _options.Jobs(parse),
-            IsDelta = _options.IsDelta(parse),
-        }, _options.IsDryRun(parse), cancellationToken);
+        }, parse);
+        await RestoreReport.RunAsync(session, options, _options.IsDryRun(parse), cancellationToken);
         return 0;
     }
 

@@ -46,6 +46,7 @@ public sealed class ExitCodeTests
             54 TargetInUse
             55 HostilePath
             56 NoUsableBackup
+            57 TargetUnreachable
             130 Interrupted
             """;
         Assert.Equal(Frozen, string.Join('\n', Enum.GetValues<ErrorKind>().Select(kind => $"{(int)kind} {kind}")));

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Barkeep.Common;
+using Barkeep.Restores;
 
 namespace Barkeep.Cli.Shared;
 
@@ -8,6 +9,7 @@ sealed class RestoreOptionGroup
 {
     readonly Option<string[]> _tablespaces = new("--tablespace") { Description = "NAME:DIRECTORY, for a tablespace that is not to go inside the target" };
     readonly Option<int?> _jobs = NumberOption.Between(1, 64, "threads that decode and write", "--jobs", "-j");
+    readonly Option<int?> _bandwidth = NumberOption.Between(0, int.MaxValue, "kilobytes of the repository to read in a second; 0 is no limit", "--bwlimit");
     readonly Option<string> _owner = new("--owner") { Description = "user or user:group that the files shall belong to" };
 
     readonly Option<bool> _delta = new("--delta", "--delta-restore") { Description = "into a directory that holds a copy of the cluster: write only what differs, remove what does not belong" };
@@ -19,19 +21,24 @@ sealed class RestoreOptionGroup
         command.Add(_dryRun);
         command.Add(_tablespaces);
         command.Add(_jobs);
+        command.Add(_bandwidth);
         command.Add(_owner);
     }
 
-    public bool IsDelta(ParseResult parse) => parse.GetValue(_delta);
-
     public bool IsDryRun(ParseResult parse) => parse.GetValue(_dryRun);
 
-    public int? Jobs(ParseResult parse) => parse.GetValue(_jobs);
-
-    public string? Owner(ParseResult parse) => parse.GetValue(_owner);
-
+    /// <summary>Adds what was said to what is to be restored.</summary>
     /// <exception cref="BarkeepException">Usage.</exception>
-    public IReadOnlyDictionary<string, string> Tablespaces(ParseResult parse)
+    public RestoreOptions Apply(RestoreOptions options, ParseResult parse) => options with
+    {
+        Tablespaces = Places(parse),
+        Owner = parse.GetValue(_owner),
+        Jobs = parse.GetValue(_jobs),
+        BandwidthLimit = parse.GetValue(_bandwidth) ?? 0,
+        IsDelta = parse.GetValue(_delta),
+    };
+
+    Dictionary<string, string> Places(ParseResult parse)
     {
         var places = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var text in parse.GetValue(_tablespaces) ?? [])

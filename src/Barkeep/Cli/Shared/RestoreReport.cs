@@ -26,8 +26,12 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
             return;
         }
         var start = session.Time.GetLocalNow();
-        session.Output.Info($"Starting local restore for server {options.Server} using {(options.Backup is { } id ? $"backup {id}" : "its newest usable backup")}");
+        session.Output.Info($"Starting local restore for server {options.Server} using {(options.Backup is { } id ? $"backup {id}" : options.SuitsTarget && options.Until is not null ? "the newest backup that suits the target" : "its newest usable backup")}");
         session.Output.Info($"Destination directory: {options.Target}");
+        if (options.Until is { } target)
+        {
+            session.Output.Info($"Doing PITR. Recovery target {target.Kind.ToString().ToLowerInvariant()}: '{target.Value}'");
+        }
         using var report = new RestoreReport(session);
         var result = await RestoreJob.RunAsync(options, report, cancellationToken);
         report.Finish(result, start);
@@ -94,6 +98,10 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
             output.Info($"Compared with what was there: {delta.ReadFiles} files read ({new ByteSize(delta.ReadBytes)}), {delta.SkippedFiles} not touched since the last restore ({new ByteSize(delta.SkippedBytes)}), {new ByteSize(delta.PageBytes)} of pages written, {delta.RemovedCount} files and directories removed");
         }
         output.Info($"Restored backup {result.Plan.Backup} with WAL up to {result.ReachedLsn} on timeline {result.Timeline.Value}: {new ByteSize(result.Bytes)} in {result.FileCount} files");
+        foreach (var line in result.Plan.RecoveryLines())
+        {
+            output.Info(line);
+        }
         output.Info(string.Create(CultureInfo.InvariantCulture, $"Restore operation completed (start time: {start:yyyy-MM-dd HH:mm:ss.ffffffzzz}, elapsed time: {BackupReport.Duration(result.Elapsed)})"));
         output.Info("Once it has taken the original's place, give back what it needs of the settings at the end of postgresql.auto.conf.");
         output.Info("Your PostgreSQL server has been successfully prepared for recovery!");
@@ -108,7 +116,8 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
         }
         output.Result("backup_id", plan.Backup.ToString());
         output.Result("destination", plan.Target);
-        output.Result("reached_lsn", plan.Route.End.ToString());
+        output.Result("reached_lsn", plan.Reached.ToString());
+        AddTarget(output, plan);
         output.Result("files", plan.FileCount);
         output.Result("data_bytes", plan.DataBytes);
         output.Result("wal_bytes", plan.WalBytes);
@@ -135,6 +144,7 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
         output.Result("missing_files", new JsonArray([.. result.Plan.Info.UnreadConfigFiles.Select(static f => (JsonNode)f)]));
         output.Result("backup_id", result.Plan.Backup.ToString());
         output.Result("reached_lsn", result.ReachedLsn.ToString());
+        AddTarget(output, result.Plan);
         if (result.Delta is { } delta)
         {
             output.Result("delta", new JsonObject
@@ -151,5 +161,27 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
         output.Result("recovery_start_time_timestamp", start.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture));
         output.Result("recovery_elapsed_time", BackupReport.Duration(result.Elapsed));
         output.Result("recovery_elapsed_time_seconds", result.Elapsed.TotalSeconds);
+    }
+
+    static void AddTarget(Output output, RestorePlan plan)
+    {
+        if (plan is not { Stop: { } stop, Recovery.Target: { } target })
+        {
+            return;
+        }
+        output.Result("target", new JsonObject
+        {
+            ["kind"] = target.Kind.ToString().ToLowerInvariant(),
+            ["value"] = target.Value,
+            ["inclusive"] = target.IsInclusive,
+            ["action"] = plan.Recovery.Action.ToString().ToLowerInvariant(),
+            ["stop_lsn"] = stop.Stop.Position.ToString(),
+            ["stop_replayed"] = stop.Stop.IsAfter,
+            ["stop_time"] = stop.Stop.Time?.ToString(),
+            ["stop_xid"] = stop.Stop.Xid == 0 ? null : stop.Stop.Xid,
+            ["last_commit_lsn"] = stop.LastCommit?.Position.ToString(),
+            ["last_commit_time"] = stop.LastCommit?.Time.ToString(),
+            ["last_commit_xid"] = stop.LastCommit?.Xid,
+        });
     }
 }

@@ -1,0 +1,65 @@
+using Barkeep.Common;
+using Barkeep.Repo;
+using Barkeep.Wal;
+
+namespace Barkeep.Restores;
+
+/// <summary>
+/// Checks before a restore that recovery from a backup comes to its target, which PostgreSQL itself finds out only when it has replayed everything;
+/// what it refuses, it refuses with what can be reached instead.
+/// </summary>
+sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool, ReceivedWal received, BackupInfo backup, WalRoute route)
+{
+    /// <returns>Where recovery stops, or why it would not get there.</returns>
+    /// <exception cref="BarkeepException">Damaged, ObjectMissing, Storage: the WAL that must be looked at cannot be read.</exception>
+    public async Task<(PlannedStop? Stop, BarkeepException? Refusal)> RunAsync(RecoveryTarget target, CancellationToken cancellationToken)
+    {
+        var outcome = await TargetSearch.FindAsync(lineage, spool, route, backup, target, cancellationToken);
+        if (outcome.Stop is { } stop)
+        {
+            return (new(stop, outcome.LastCommit, null), null);
+        }
+        if (outcome.IsBeforeBackup)
+        {
+            return (null, new(ErrorKind.TargetUnreachable, outcome.Obstacle!, "use an older backup, which auto as its id finds if there is one"));
+        }
+        if (target.Kind == RecoveryTargetKind.Immediate || (target.Kind == RecoveryTargetKind.Time && KnownUntil() is { } known && target.Time <= known))
+        {
+            // Consistent with the last record; or nothing more was committed until then, and everything that is here is the state at that time.
+            return (new(new(route.LastRecord, route.End, IsAfter: true, null, 0), outcome.LastCommit, RecoveryTarget.AtLsn(route.LastRecord)), null);
+        }
+        return (null, Beyond(outcome));
+    }
+
+    // Until when the receiver knows that it has all WAL there was; null when it does not know it.
+    DateTimeOffset? KnownUntil()
+    {
+        if (MissingAfter() is not null || ReceiverState.TryRead(options.Locations.ReceiverStateFile(options.Server)) is not { LastMessageAt: { } last } state)
+        {
+            return null;
+        }
+        return state.Timeline == route.History.Timeline && state.ServerEnd.IsValid && route.ReceivedEnd >= state.ServerEnd ? last : null;
+    }
+
+    // The end of what was received beyond a gap in which the route ends; null when there is nothing.
+    Lsn? MissingAfter()
+    {
+        var from = route.Missing.Start(route.SegmentSize) + route.SegmentSize.Bytes;
+        return received.LastEnd(route.Missing.Timeline, from) ?? received.LastEnd(route.History.Timeline, from);
+    }
+
+    BarkeepException Beyond(TargetOutcome outcome)
+    {
+        var lastCommit = outcome.LastCommit is { } commit ? $", with the last transaction at {commit.Time.Print(TimeZoneInfo.Local)}" : "";
+        var here = $"timeline {route.History.Timeline.Value} up to {route.End}{lastCommit}";
+        if (MissingAfter() is { } after)
+        {
+            var reason = received.Gaps.FirstOrDefault(g => g.From < route.Missing.End(route.SegmentSize) && g.To > route.Missing.Start(route.SegmentSize))?.Reason;
+            return new(
+                ErrorKind.WalGap,
+                $"{outcome.Obstacle}; WAL is missing from there on, segment {route.Missing} being the first that is not complete{(reason is null ? "" : $" ({reason})")}, and what is here again, up to {after}, cannot be reached from backup {backup.BackupId}",
+                $"leave the target out to restore {here}, or use a backup that was taken after the gap");
+        }
+        return new(ErrorKind.TargetUnreachable, outcome.Obstacle!, $"leave the target out to restore everything that is here: {here}{(outcome.Target.Kind == RecoveryTargetKind.Time ? "" : "; another timeline is chosen with --target-tli")}");
+    }
+}

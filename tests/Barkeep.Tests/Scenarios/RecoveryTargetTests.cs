@@ -1,0 +1,157 @@
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Repo;
+using Barkeep.Restores;
+using Barkeep.Tests.Rig;
+using Barkeep.Wal;
+using Xunit;
+
+namespace Barkeep.Tests.Scenarios;
+
+/// <summary>Restores to each kind of target, on real servers: exactly the rows are there that were committed by then.</summary>
+public sealed class RecoveryTargetTests
+{
+    [Theory]
+    [InlineData(13)]
+    [InlineData(15)]
+    [InlineData(18)]
+    public async Task Each_kind_of_target_brings_back_exactly_what_was_committed_by_then(int version)
+    {
+        await using var source = await SourceAsync(version);
+        using var backup = new HandMadeBackup(source);
+        var writer = new RowWriter();
+        await RowWriter.PrepareAsync(source);
+        await writer.CommitAsync(source, 2);
+        await backup.TakeAsync();
+        await writer.CommitAsync(source, 4);
+        await source.SqlAsync("SELECT pg_create_restore_point('here')");
+        await source.SqlAsync("SELECT pg_switch_wal()");
+        await writer.CommitAsync(source, 4);
+        await backup.ReceiveAsync();
+        var five = writer.Rows[4];
+        var commitOfFive = await CommitPositionAsync(source, five);
+
+        var cases = new (RecoveryTarget Target, int Rows)[]
+        {
+            (RecoveryTarget.Immediate, 2),
+            (RecoveryTarget.AtTime(five.Time.ToDateTimeOffset()), 5),
+            (RecoveryTarget.AtTime(five.Time.ToDateTimeOffset()) with { IsInclusive = false }, 4),
+            (RecoveryTarget.AtXid(five.Xid), 5),
+            (RecoveryTarget.AtXid(five.Xid) with { IsInclusive = false }, 4),
+            (RecoveryTarget.AtLsn(commitOfFive), 5),
+            (RecoveryTarget.AtLsn(commitOfFive) with { IsInclusive = false }, 4),
+            (RecoveryTarget.AtName("here"), 6),
+        };
+        foreach (var (target, rows) in cases)
+        {
+            using var scratch = new Scratch("restored");
+            var result = await RestoreJob.RunAsync(Options(backup, scratch.Path) with { Until = target, Action = TargetAction.Promote }, null, default);
+            // No more WAL than the target needs, even of the segment in which it lies.
+            Assert.Equal(result.Plan.Stop!.Stop.End, result.Plan.Route.End);
+            await using var restored = await TestCluster.OnDirectoryAsync(scratch.Path, source);
+            await restored.StartAsync();
+            await restored.RecoveredAsync();
+            Assert.True(
+                RowWriter.Numbers(writer.Rows.Take(rows)).SequenceEqual(await RowWriter.FoundAsync(restored)),
+                $"{target}, inclusive {target.IsInclusive}: {string.Join(' ', await RowWriter.FoundAsync(restored))} instead of {rows} rows\n{await File.ReadAllTextAsync(restored.LogFile)}");
+            await restored.SqlAsync("INSERT INTO t VALUES (100)");
+        }
+    }
+
+    [Theory]
+    [InlineData(13)]
+    [InlineData(18)]
+    public async Task At_the_target_it_pauses_promotes_or_shuts_down_as_told(int version)
+    {
+        await using var source = await SourceAsync(version);
+        using var backup = new HandMadeBackup(source);
+        var writer = new RowWriter();
+        await RowWriter.PrepareAsync(source);
+        await backup.TakeAsync();
+        await writer.CommitAsync(source, 3);
+        await backup.ReceiveAsync();
+        var target = RecoveryTarget.AtXid(writer.Rows[1].Xid);
+
+        // To pause is the default, and to go on afterwards opens it.
+        using (var scratch = new Scratch("paused"))
+        {
+            await RestoreJob.RunAsync(Options(backup, scratch.Path) with { Until = target }, null, default);
+            await using var restored = await TestCluster.OnDirectoryAsync(scratch.Path, source);
+            await restored.StartAsync();
+            await Eventually.IsTrueAsync(() => restored.ScalarAsync<bool>("SELECT pg_is_wal_replay_paused()"), "recovery pauses");
+            Assert.Equal(["1", "2"], await RowWriter.FoundAsync(restored));
+            await Assert.ThrowsAsync<Npgsql.PostgresException>(() => restored.SqlAsync("INSERT INTO t VALUES (100)"));
+            await restored.SqlAsync("SELECT pg_wal_replay_resume()");
+            await restored.RecoveredAsync();
+            await restored.SqlAsync("INSERT INTO t VALUES (100)");
+            Assert.Equal(["1", "2", "100"], await RowWriter.FoundAsync(restored));
+        }
+
+        using (var scratch = new Scratch("stopped"))
+        {
+            await RestoreJob.RunAsync(Options(backup, scratch.Path) with { Until = target, Action = TargetAction.Shutdown }, null, default);
+            await using var restored = await TestCluster.OnDirectoryAsync(scratch.Path, source);
+            // Whether it is seen to start before it stops is a matter of chance.
+            _ = await Xunit.Record.ExceptionAsync(() => restored.StartAsync());
+            await Eventually.IsTrueAsync(() => !restored.IsRunning, "it shuts down");
+            Assert.Equal(ClusterState.ShutDownInRecovery, ControlFile.Parse(await File.ReadAllBytesAsync(Path.Combine(scratch.Path, "global/pg_control"))).State);
+            Assert.Contains("recovery stopping after commit", await File.ReadAllTextAsync(restored.LogFile), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task The_backup_that_suits_is_chosen_or_named()
+    {
+        await using var source = await SourceAsync(15);
+        using var backup = new HandMadeBackup(source);
+        var writer = new RowWriter();
+        await RowWriter.PrepareAsync(source);
+        var first = await backup.TakeAsync();
+        await writer.CommitAsync(source, 2);
+        var second = await backup.TakeAsync();
+        await writer.CommitAsync(source, 2);
+        var third = await backup.TakeAsync();
+        await writer.CommitAsync(source, 2);
+        await backup.ReceiveAsync();
+        using var scratch = new Scratch("restored");
+        var options = Options(backup, scratch.Path);
+        var target = RecoveryTarget.AtXid(writer.Rows[2].Xid);
+
+        // Chosen.
+        var plan = await RestoreJob.PlanAsync(options with { Until = target, SuitsTarget = true }, default);
+        Assert.Equal(second, plan.Backup);
+        Assert.Equal(writer.Rows[2].Xid, plan.Stop!.LastCommit!.Value.Xid);
+        Assert.Contains($"transaction {writer.Rows[2].Xid}", plan.ToString(), StringComparison.Ordinal);
+        Assert.Equal(first, (await RestoreJob.PlanAsync(options with { Until = RecoveryTarget.AtLsn(writer.Rows[1].Before), SuitsTarget = true }, default)).Backup);
+        Assert.Equal(third, (await RestoreJob.PlanAsync(options with { Until = RecoveryTarget.Immediate, SuitsTarget = true }, default)).Backup);
+        Assert.Equal(third, (await RestoreJob.PlanAsync(options with { SuitsTarget = true }, default)).Backup);
+
+        // Named, whether the newest or a certain one was asked for.
+        foreach (var asked in (RestoreOptions[])[options, options with { Backup = third }])
+        {
+            var refusal = await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.PlanAsync(asked with { Until = target }, default));
+            Assert.Equal(ErrorKind.TargetUnreachable, refusal.Kind);
+            Assert.Contains(second.ToString(), refusal.Hint, StringComparison.Ordinal);
+        }
+
+        // There is none.
+        var none = await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.PlanAsync(options with { Until = RecoveryTarget.AtXid(3_000_000_000), SuitsTarget = true }, default));
+        Assert.Equal(ErrorKind.TargetUnreachable, none.Kind);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(scratch.Path));
+    }
+
+    static Task<TestCluster> SourceAsync(int version) =>
+        TestCluster.StartNewAsync(new TestClusterOptions { Version = version, Configuration = ["autovacuum = off", RowWriter.Setting] });
+
+    // As pg_waldump has it.
+    static async Task<Lsn> CommitPositionAsync(TestCluster source, CommittedRow row)
+    {
+        var directory = Path.Combine(source.DataDirectory, "pg_wal");
+        var dump = await source.RunAsync("pg_waldump", "--path", directory, "--rmgr", "Transaction", "--start", $"{row.Before}", "--end", $"{row.After}");
+        var line = dump.OutputLines.Single(l => l.Contains($"tx: {row.Xid,10}", StringComparison.Ordinal) && l.Contains("COMMIT", StringComparison.Ordinal));
+        return Lsn.Parse(line.Split("lsn: ")[1].Split(',')[0]);
+    }
+
+    static RestoreOptions Options(HandMadeBackup backup, string target) =>
+        new() { Locations = backup.Locations, Server = ServerName.Parse(HandMadeBackup.Server), Target = target };
+}
