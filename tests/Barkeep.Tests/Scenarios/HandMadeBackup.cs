@@ -23,8 +23,6 @@ sealed class HandMadeBackup : IDisposable
     static readonly string[] Skipped = ["postmaster.pid", "postmaster.opts", "backup_label", "tablespace_map", "current_logfiles", "log"];
 
     readonly TestCluster _cluster;
-    DateTimeOffset _clock = new(2026, 11, 23, 13, 12, 51, TimeSpan.Zero);
-
     readonly bool _isMine;
 
     /// <param name="home">BARKEEP_HOME; a new one when it is not said.</param>
@@ -37,6 +35,9 @@ sealed class HandMadeBackup : IDisposable
     }
 
     public string Home { get; }
+
+    /// <summary>When backups are taken.</summary>
+    public DateTimeOffset Clock { get; set; } = new(2026, 11, 23, 13, 12, 51, TimeSpan.Zero);
 
     public Locations Locations { get; }
 
@@ -59,7 +60,7 @@ sealed class HandMadeBackup : IDisposable
     {
         var control = ControlFile.Parse(await File.ReadAllBytesAsync(Path.Combine(_cluster.DataDirectory, "global/pg_control"), cancellationToken));
         var repository = await Repository.OpenAsync(RepositoryDirectory, cancellationToken);
-        return await repository.AdoptAsync(new(control.SystemIdentifier, _cluster.Version, control.SegmentSize), acceptNew: false, _clock, cancellationToken);
+        return await repository.AdoptAsync(new(control.SystemIdentifier, _cluster.Version, control.SegmentSize), acceptNew: false, Clock, cancellationToken);
     }
 
     public async Task<string> SpoolAsync() => Directory.CreateDirectory(Locations.SpoolDirectory(Configuration.ServerName.Parse(ServerName), (await LineageAsync()).Identity.SystemId)).FullName;
@@ -69,8 +70,8 @@ sealed class HandMadeBackup : IDisposable
     {
         var lineage = await LineageAsync();
         var newest = await lineage.Backups.ListAsync(default) is [.., var last] ? last.Id : (BackupId?)null;
-        var id = BackupId.Next(_clock, newest);
-        Assert.True(await lineage.Backups.StartAsync(id, _clock, "test", default));
+        var id = BackupId.Next(Clock, newest);
+        Assert.True(await lineage.Backups.StartAsync(id, Clock, "test", default));
         // The backup's checkpoint may remove what no slot holds.
         await ReceiveIfNobodyElseDoesAsync();
 
@@ -103,7 +104,7 @@ sealed class HandMadeBackup : IDisposable
         await ReceiveIfNobodyElseDoesAsync();
         if (complete)
         {
-            await lineage.Backups.CompleteAsync(id, _clock, default);
+            await lineage.Backups.CompleteAsync(id, Clock, default);
         }
         return id;
     }
@@ -184,8 +185,8 @@ sealed class HandMadeBackup : IDisposable
             Timeline = uint.Parse(await ScalarAsync(connection, "SELECT timeline_id::text FROM pg_control_checkpoint()"), CultureInfo.InvariantCulture),
             BeginLsnText = begin,
             EndLsnText = end,
-            BeginTime = _clock,
-            EndTime = _clock,
+            BeginTime = Clock,
+            EndTime = Clock,
             CopySeconds = 1,
             Jobs = 1,
             DataChecksums = true,

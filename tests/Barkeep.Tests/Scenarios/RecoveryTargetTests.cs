@@ -29,17 +29,16 @@ public sealed class RecoveryTargetTests
         await writer.CommitAsync(source, 4);
         await backup.ReceiveAsync();
         var five = writer.Rows[4];
-        var commitOfFive = await CommitPositionAsync(source, five);
 
         var cases = new (RecoveryTarget Target, int Rows)[]
         {
             (RecoveryTarget.Immediate, 2),
-            (RecoveryTarget.AtTime(five.Time.ToDateTimeOffset()), 5),
-            (RecoveryTarget.AtTime(five.Time.ToDateTimeOffset()) with { IsInclusive = false }, 4),
+            (RecoveryTarget.AtTime(five.Time), 5),
+            (RecoveryTarget.AtTime(five.Time) with { IsInclusive = false }, 4),
             (RecoveryTarget.AtXid(five.Xid), 5),
             (RecoveryTarget.AtXid(five.Xid) with { IsInclusive = false }, 4),
-            (RecoveryTarget.AtLsn(commitOfFive), 5),
-            (RecoveryTarget.AtLsn(commitOfFive) with { IsInclusive = false }, 4),
+            (RecoveryTarget.AtLsn(five.Commit), 5),
+            (RecoveryTarget.AtLsn(five.Commit) with { IsInclusive = false }, 4),
             (RecoveryTarget.AtName("here"), 6),
         };
         foreach (var (target, rows) in cases)
@@ -122,7 +121,7 @@ public sealed class RecoveryTargetTests
         Assert.Equal(second, plan.Backup);
         Assert.Equal(writer.Rows[2].Xid, plan.Stop!.LastCommit!.Value.Xid);
         Assert.Contains($"transaction {writer.Rows[2].Xid}", plan.ToString(), StringComparison.Ordinal);
-        Assert.Equal(first, (await RestoreJob.PlanAsync(options with { Until = RecoveryTarget.AtLsn(writer.Rows[1].Before), SuitsTarget = true }, default)).Backup);
+        Assert.Equal(first, (await RestoreJob.PlanAsync(options with { Until = RecoveryTarget.AtLsn(writer.Rows[1].Commit), SuitsTarget = true }, default)).Backup);
         Assert.Equal(third, (await RestoreJob.PlanAsync(options with { Until = RecoveryTarget.Immediate, SuitsTarget = true }, default)).Backup);
         Assert.Equal(third, (await RestoreJob.PlanAsync(options with { SuitsTarget = true }, default)).Backup);
 
@@ -142,15 +141,6 @@ public sealed class RecoveryTargetTests
 
     static Task<TestCluster> SourceAsync(int version) =>
         TestCluster.StartNewAsync(new TestClusterOptions { Version = version, Configuration = ["autovacuum = off", RowWriter.Setting] });
-
-    // As pg_waldump has it.
-    static async Task<Lsn> CommitPositionAsync(TestCluster source, CommittedRow row)
-    {
-        var directory = Path.Combine(source.DataDirectory, "pg_wal");
-        var dump = await source.RunAsync("pg_waldump", "--path", directory, "--rmgr", "Transaction", "--start", $"{row.Before}", "--end", $"{row.After}");
-        var line = dump.OutputLines.Single(l => l.Contains($"tx: {row.Xid,10}", StringComparison.Ordinal) && l.Contains("COMMIT", StringComparison.Ordinal));
-        return Lsn.Parse(line.Split("lsn: ")[1].Split(',')[0]);
-    }
 
     static RestoreOptions Options(HandMadeBackup backup, string target) =>
         new() { Locations = backup.Locations, Server = ServerName.Parse(HandMadeBackup.Server), Target = target };

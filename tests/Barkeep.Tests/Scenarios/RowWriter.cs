@@ -39,9 +39,11 @@ sealed class RowWriter
         await ExecuteAsync(connection, "COMMIT");
         var after = Lsn.Parse(await TextAsync(connection, "SELECT pg_current_wal_insert_lsn()::text"));
         await using var command = new NpgsqlCommand($"SELECT pg_xact_commit_timestamp('{xid}'::xid)", connection);
-        var time = TimestampTz.From(new DateTimeOffset((DateTime)(await command.ExecuteScalarAsync())!));
+        var time = new DateTimeOffset((DateTime)(await command.ExecuteScalarAsync())!);
         var timeline = uint.Parse((await TextAsync(connection, "SELECT pg_walfile_name(pg_current_wal_insert_lsn())"))[..8], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
-        var committed = new CommittedRow(row, new(timeline), xid, time, before, after);
+        var dump = await cluster.RunAsync("pg_waldump", "--path", Path.Combine(cluster.DataDirectory, "pg_wal"), "--timeline", $"{timeline}", "--rmgr", "Transaction", "--start", $"{before}", "--end", $"{after}");
+        var line = dump.OutputLines.Single(l => l.Contains($"tx: {xid,10}", StringComparison.Ordinal) && l.Contains("COMMIT", StringComparison.Ordinal));
+        var committed = new CommittedRow(row, new(timeline), xid, time, Lsn.Parse(line.Split("lsn: ")[1].Split(',')[0]));
         _rows.Add(committed);
         return committed;
     }

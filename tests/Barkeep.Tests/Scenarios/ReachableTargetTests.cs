@@ -1,0 +1,193 @@
+using System.Globalization;
+using Barkeep.Common;
+using Barkeep.Repo;
+using Barkeep.Restores;
+using Barkeep.Tests.Rig;
+using Barkeep.Wal;
+using Xunit;
+
+namespace Barkeep.Tests.Scenarios;
+
+/// <summary>Targets on a history of three timelines: what can be reached is found where the servers themselves say, and what cannot is refused with what can.</summary>
+public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture<ThreeTimelines>
+{
+    const int Targets = 30;
+
+    [Fact]
+    public async Task R9_thirty_targets_on_three_timelines_are_found_where_the_servers_say()
+    {
+        var random = new Random(9);
+        var refused = 0;
+        using var scratch = new Scratch("restored");
+        for (var i = 0; i < Targets; i++)
+        {
+            var timeline = (uint)random.Next(1, 4);
+            var rows = history.Histories[timeline];
+            var (target, count) = Pick(random, rows, history.Histories[(uint)random.Next(1, 4)]);
+            var options = history.Into(scratch.Path) with { Until = target, SuitsTarget = true, Timeline = new(timeline) };
+            var what = $"{i}: {target}, inclusive {target.IsInclusive}, on timeline {timeline}, after {count} rows";
+            if (count is not { } expected)
+            {
+                var refusal = await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.PlanAsync(options, default));
+                Assert.True(refusal.Kind == ErrorKind.TargetUnreachable, $"{what}: {refusal.Line}");
+                refused++;
+                continue;
+            }
+            var plan = await RestoreJob.PlanAsync(options, default);
+            Assert.True(timeline == plan.Route.History.Timeline.Value, what);
+            Assert.True(plan.Info.EndLsn <= plan.Reached, what);
+            Assert.True(expected == 0 || rows[expected - 1].Commit < plan.Reached, $"{what}: {plan}");
+            Assert.True(expected == rows.Count || rows[expected].Commit >= plan.Reached, $"{what}: {plan}");
+        }
+        Assert.InRange(refused, 1, Targets / 3);
+    }
+
+    [Theory]
+    [InlineData(1, "lsn")]
+    [InlineData(1, "name")]
+    [InlineData(2, "xid")]
+    [InlineData(3, "time")]
+    [InlineData(3, "name")]
+    public async Task R9_on_each_timeline_the_rows_are_those_of_its_history(uint timeline, string kind)
+    {
+        var rows = history.Histories[timeline];
+        var middle = rows[rows.Count - 3];
+        var (target, expected) = kind switch
+        {
+            "lsn" => (RecoveryTarget.AtLsn(middle.Commit), rows.Count - 2),
+            "xid" => (RecoveryTarget.AtXid(middle.Xid) with { IsInclusive = false }, rows.Count - 3),
+            "time" => (RecoveryTarget.AtTime(middle.Time), rows.Count - 2),
+            _ => (RecoveryTarget.AtName(ThreeTimelines.Mark), history.Marks[timeline]),
+        };
+        using var scratch = new Scratch("restored");
+        await RestoreJob.RunAsync(history.Into(scratch.Path) with { Until = target, SuitsTarget = true, Timeline = new(timeline), Action = TargetAction.Promote }, null, default);
+        await AssertRowsAsync(scratch.Path, rows.Take(expected));
+    }
+
+    [Fact]
+    public async Task R9_latest_is_the_timeline_that_PostgreSQL_finds_itself()
+    {
+        foreach (var backup in (BackupId[])[history.First, history.OnSecond])
+        {
+            using var scratch = new Scratch("restored");
+            var result = await RestoreJob.RunAsync(history.Into(scratch.Path) with { Backup = backup }, null, default);
+            Assert.Equal(new TimelineId(3), result.Timeline);
+            await File.AppendAllTextAsync(Path.Combine(scratch.Path, "postgresql.auto.conf"), "recovery_target_timeline = 'latest'\n");
+            await AssertRowsAsync(scratch.Path, history.Histories[3]);
+        }
+    }
+
+    [Fact]
+    public async Task R9_where_PostgreSQL_would_refuse_the_latest_timeline_the_backups_own_is_followed()
+    {
+        // This backup's timeline was left before it was taken: the later ones are no children of it.
+        using var scratch = new Scratch("restored");
+        var result = await RestoreJob.RunAsync(history.Into(scratch.Path) with { Backup = history.LastOnFirst }, null, default);
+        Assert.Equal(new TimelineId(1), result.Timeline);
+        await AssertRowsAsync(scratch.Path, history.Histories[1]);
+    }
+
+    [Fact]
+    public async Task R9_current_is_the_backups_own_timeline()
+    {
+        using var scratch = new Scratch("restored");
+        foreach (var (backup, timeline) in new[] { (history.First, 1U), (history.OnSecond, 2U), (history.LastOnFirst, 1U) })
+        {
+            var plan = await RestoreJob.PlanAsync(history.Into(scratch.Path) with { Backup = backup, Timeline = TimelineChoice.Current }, default);
+            Assert.Equal(new TimelineId(timeline), plan.Route.History.Timeline);
+        }
+    }
+
+    [Fact]
+    public async Task R9_a_timeline_that_does_not_hold_the_backup_is_refused()
+    {
+        var own = await RefusedAsync(ErrorKind.BackupUnusable, history.Into("/") with { Backup = history.OnSecond, Timeline = new(1) });
+        Assert.Contains("not in the history of timeline 1", own.Message, StringComparison.Ordinal);
+        var unknown = await RefusedAsync(ErrorKind.BackupUnusable, history.Into("/") with { Backup = history.First, Timeline = new(7) });
+        Assert.Contains("of which nothing was received", unknown.Message, StringComparison.Ordinal);
+        // A transaction that only the other branch has.
+        var elsewhere = history.Histories[1][^1];
+        await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { Until = RecoveryTarget.AtLsn(elsewhere.Commit + (1L << 40)), SuitsTarget = true });
+    }
+
+    [Fact]
+    public async Task R9_a_time_before_the_backup_is_refused_and_the_one_that_suits_is_named()
+    {
+        var early = history.Histories[2][0].Time;
+        var refusal = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { Backup = history.OnSecond, Until = RecoveryTarget.AtTime(early) });
+        Assert.Contains(history.OnSecond.ToString(), refusal.Message, StringComparison.Ordinal);
+        Assert.Contains(history.First.ToString(), refusal.Hint, StringComparison.Ordinal);
+
+        // Before all of them there is nothing to name.
+        var none = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { SuitsTarget = true, Until = RecoveryTarget.AtTime(early - TimeSpan.FromDays(1)) });
+        Assert.Contains("before", none.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task R9_a_time_after_the_last_commit_is_refused_with_that_commits_time()
+    {
+        var last = history.Histories[3][^1];
+        var refusal = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { SuitsTarget = true, Until = RecoveryTarget.AtTime(last.Time) });
+        Assert.Contains(last.Time.ToLocalTime().ToString("HH:mm:ss.FFFFFF", CultureInfo.InvariantCulture), refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("leave the target out", refusal.Hint, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task R9_a_target_beyond_a_gap_is_refused_and_one_before_it_is_not()
+    {
+        // A segment in the midst of the first timeline is lost.
+        var rows = history.Histories[1];
+        using var copy = new Scratch("copy");
+        (await Command.RunAsync("cp", "--recursive", $"{history.Locations.Home}/.", copy.Path)).Checked();
+        var size = (await RestoreJob.PlanAsync(history.Into("/nowhere/at/all") with { Backup = history.First, Timeline = new(1) }, default)).Route.SegmentSize;
+        var lost = SegmentName.Containing(new(1), rows[3].Commit, size);
+        var files = Directory.EnumerateFiles(copy.Path, $"{lost}*", SearchOption.AllDirectories).Where(static f => !f.Contains("/changes/", StringComparison.Ordinal)).ToList();
+        files.ForEach(File.Delete);
+        var options = history.Into("/") with { Locations = history.Locations with { Home = copy.Path }, Backup = history.First, Timeline = new(1) };
+
+        var refusal = await RefusedAsync(ErrorKind.WalGap, options with { Until = RecoveryTarget.AtXid(rows[^1].Xid) });
+        Assert.Contains(lost.ToString(), refusal.Message, StringComparison.Ordinal);
+        Assert.Contains(history.LastOnFirst.ToString(), refusal.Hint, StringComparison.Ordinal);
+        var before = rows.First(r => SegmentName.Containing(new(1), r.Commit, size) < lost);
+        using var scratch = new Scratch("restored");
+        Assert.Equal(before.Xid, (await RestoreJob.PlanAsync(options with { Target = scratch.Path, Until = RecoveryTarget.AtXid(before.Xid) }, default)).Stop!.LastCommit!.Value.Xid);
+    }
+
+    // A target and after how many rows recovery stops at it; null when it never does.
+    static (RecoveryTarget Target, int? Rows) Pick(Random random, List<CommittedRow> rows, List<CommittedRow> any)
+    {
+        var inclusive = random.Next(2) == 0;
+        var own = random.Next(rows.Count);
+        switch (random.Next(3))
+        {
+            case 0:
+                return (RecoveryTarget.AtLsn(rows[own].Commit) with { IsInclusive = inclusive }, own + (inclusive ? 1 : 0));
+            case 1:
+                return (RecoveryTarget.AtXid(rows[own].Xid) with { IsInclusive = inclusive }, own + (inclusive ? 1 : 0));
+            default:
+                var time = any[random.Next(any.Count)].Time;
+                var first = rows.FindIndex(r => inclusive ? r.Time > time : r.Time >= time);
+                return (RecoveryTarget.AtTime(time) with { IsInclusive = inclusive }, first < 0 ? null : first);
+        }
+    }
+
+    static async Task<BarkeepException> RefusedAsync(ErrorKind kind, RestoreOptions options)
+    {
+        using var scratch = new Scratch("refused");
+        var refusal = await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.RunAsync(options with { Target = scratch.Path }, null, default));
+        Assert.True(kind == refusal.Kind, refusal.Line);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(scratch.Path));
+        return refusal;
+    }
+
+    async Task AssertRowsAsync(string directory, IEnumerable<CommittedRow> rows)
+    {
+        await using var restored = await TestCluster.OnDirectoryAsync(directory, history.Source);
+        await restored.StartAsync();
+        await restored.RecoveredAsync();
+        Assert.Equal(RowWriter.Numbers(rows), await RowWriter.FoundAsync(restored));
+        // It opens on a timeline that none of the others has.
+        await restored.SqlAsync("CHECKPOINT");
+        Assert.Equal(4, await restored.ScalarAsync<int>("SELECT timeline_id FROM pg_control_checkpoint()"));
+    }
+}
