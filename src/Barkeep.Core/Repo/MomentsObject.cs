@@ -69,7 +69,7 @@ static class MomentsObject
         var last = b.LastCommit is { } commit ? new Payloads.CommitPayload(commit.Position.ToString(), commit.End.ToString(), commit.Time.Microseconds, commit.Xid) : null;
         return new(
             name, size.Bytes, segment.IsWhole, b.FirstRecord.ToString(), b.LastRecord.ToString(), b.Commits, b.Aborts,
-            b.LeastTime.Microseconds, b.GreatestTime.Microseconds, b.LeastXid, b.GreatestXid, last, b.RestorePoints, b.Losses);
+            b.LeastTime.Microseconds, b.GreatestTime.Microseconds, b.LeastXid, b.GreatestXid, last, b.RestorePoints, b.Switches, b.Losses);
     }
 
     static (MomentBounds Bounds, bool IsWhole) Check(string name, SegmentSize size, Payloads.MomentsPayload payload)
@@ -78,7 +78,7 @@ static class MomentsObject
         {
             throw Record.Damaged(name, $"it holds {payload.Name}, in segments of {payload.SegmentSize} bytes");
         }
-        if (payload.Commits < 0 || payload.Aborts < 0 || payload.RestorePoints < 0 || payload.Losses < 0 || (payload.LastCommit is null) != (payload.Commits == 0))
+        if (payload.Commits < 0 || payload.Aborts < 0 || payload.RestorePoints < 0 || payload.Switches < 0 || payload.Losses < 0 || (payload.LastCommit is null) != (payload.Commits == 0))
         {
             throw Record.Damaged(name, "it counts what cannot be");
         }
@@ -95,6 +95,7 @@ static class MomentsObject
             GreatestXid = payload.GreatestXid,
             LastCommit = last,
             RestorePoints = payload.RestorePoints,
+            Switches = payload.Switches,
             Losses = payload.Losses,
         };
         return (bounds, payload.IsWhole);

@@ -22,7 +22,7 @@ static class Payloads
     // Times as they are in the WAL: microseconds since 2000-01-01 UTC.
     internal sealed record MomentsPayload(
         string Name, int SegmentSize, bool IsWhole, string FirstRecord, string LastRecord, long Commits, long Aborts,
-        long LeastTime, long GreatestTime, uint LeastXid, uint GreatestXid, CommitPayload? LastCommit, long RestorePoints, long Losses);
+        long LeastTime, long GreatestTime, uint LeastXid, uint GreatestXid, CommitPayload? LastCommit, long RestorePoints, long Switches, long Losses);
 
     internal sealed record CommitPayload(string Position, string End, long Time, uint Xid);
 }

@@ -32,6 +32,20 @@ sealed class RouteMoments(Lineage lineage, WalSpool spool, WalRoute route)
         return (moments, moments.Bounds);
     }
 
+    /// <summary>The last commit in the segments before one; null when there is none.</summary>
+    /// <exception cref="BarkeepException">Damaged, ObjectMissing, Storage.</exception>
+    public async Task<CommitMoment?> FindLastCommitAsync(int before, CancellationToken cancellationToken)
+    {
+        for (var i = before - 1; i >= 0; i--)
+        {
+            if ((await TryGetBoundsAsync(i, cancellationToken) ?? (await GetAsync(i, cancellationToken)).Bounds).LastCommit is { } found)
+            {
+                return found;
+            }
+        }
+        return null;
+    }
+
     /// <summary>Shows each record that ends in a segment to the visitor.</summary>
     /// <exception cref="BarkeepException">Damaged, ObjectMissing, Storage.</exception>
     public async Task WalkAsync<TVisitor>(int index, TVisitor visitor, CancellationToken cancellationToken)

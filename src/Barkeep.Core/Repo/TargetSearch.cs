@@ -41,10 +41,7 @@ public sealed class TargetSearch
             }
             await _moments.WalkAsync(i, new StopVisitor(_finder), cancellationToken);
         }
-        for (var i = Math.Min(first, _moments.Count) - 1; i >= 0 && _finder.LastCommit is null; i--)
-        {
-            _finder.LastCommit = (await _moments.TryGetBoundsAsync(i, cancellationToken) ?? (await _moments.GetAsync(i, cancellationToken)).Bounds).LastCommit;
-        }
+        _finder.LastCommit ??= await _moments.FindLastCommitAsync(Math.Min(first, _moments.Count), cancellationToken);
     }
 
     // By position the segments before it need no look.

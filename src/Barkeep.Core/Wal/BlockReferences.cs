@@ -76,8 +76,12 @@ public static class BlockReferences
                 return false;
             }
         }
+        if (length - at != following)
+        {
+            return false;
+        }
         data = length - dataLength < head.Length ? head[(int)(length - dataLength)..] : default;
-        return length - at == following;
+        return true;
     }
 
     /// <summary>Tablespace, database and number, 12 bytes, of a main fork.</summary>

@@ -31,6 +31,9 @@ public sealed record MomentBounds
     public long RestorePoints { get; init; }
 
     /// <inheritdoc cref="RestorePoints"/>
+    public long Switches { get; init; }
+
+    /// <inheritdoc cref="RestorePoints"/>
     public long Losses { get; init; }
 
     public bool HasTransactions => Commits + Aborts > 0;

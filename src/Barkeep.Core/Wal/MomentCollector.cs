@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Barkeep.Wal;
@@ -186,13 +187,20 @@ public readonly struct MomentCollector(Moments moments) : IRecordVisitor
         var database = BinaryPrimitives.ReadUInt32LittleEndian(data);
         if (record.Header.Kind != (record.MajorVersion < 15 ? 0x10 : 0x20))
         {
-            NoteMade(0, database, 0, record.Header.Xid);
+            NoteMade(BinaryPrimitives.ReadUInt32LittleEndian(data[4..]), database, 0, record.Header.Xid);
             return;
         }
-        var kind = _made.ContainsKey((0, database, 0)) ? LossKind.DatabaseMoved : LossKind.DatabaseDropped;
-        for (var rest = data[8..]; rest.Length >= sizeof(uint); rest = rest[sizeof(uint)..])
+        // A database that is dropped goes from all of its tablespaces at once; one that is moved stays where it has just been copied to.
+        var tablespaces = MemoryMarshal.Cast<byte, uint>(data[8..]);
+        var kind = LossKind.DatabaseDropped;
+        foreach (var made in _made.Keys)
         {
-            moments.Add(new RelationLoss(record.Start, LastTime, record.Header.Xid, kind, BinaryPrimitives.ReadUInt32LittleEndian(rest), database, 0, 0));
+            kind = made.Relation == 0 && made.Database == database && !tablespaces.Contains(made.Tablespace) ? LossKind.DatabaseMoved : kind;
+        }
+        foreach (var tablespace in tablespaces)
+        {
+            moments.Add(new RelationLoss(record.Start, LastTime, record.Header.Xid, kind, tablespace, database, 0, 0));
+            _made.Remove((tablespace, database, 0));
         }
     }
 

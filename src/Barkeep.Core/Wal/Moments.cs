@@ -32,6 +32,7 @@ public sealed class Moments
     uint _greatestXid;
     CommitMoment? _lastCommit;
     long _restorePointCount;
+    long _switchCount;
     long _lossCount;
     long _interval = 1_000_000;
 
@@ -65,6 +66,7 @@ public sealed class Moments
         GreatestXid = _greatestXid,
         LastCommit = _lastCommit,
         RestorePoints = _restorePointCount,
+        Switches = _switchCount,
         Losses = _lossCount,
     };
 
@@ -127,7 +129,11 @@ public sealed class Moments
 
     internal void Add(in CheckpointMoment checkpoint) => AddUpTo(_checkpoints, checkpoint, MaxCheckpoints);
 
-    internal void Add(in TimelineSwitch change) => AddUpTo(_switches, change, MaxSwitches);
+    internal void Add(in TimelineSwitch change)
+    {
+        _switchCount++;
+        AddUpTo(_switches, change, MaxSwitches);
+    }
 
     internal void Add(in RelationLoss loss)
     {

@@ -32,6 +32,7 @@ static class CommandTree
             new ListBackupsCommand(),
             new ShowBackupCommand(),
             new ListFilesCommand(),
+            new TargetsCommand(),
             new StatusCommand(),
             new ShowServersCommand()),
         new("Checking",

@@ -1,0 +1,171 @@
+using Barkeep.Common;
+using Barkeep.Wal;
+
+namespace Barkeep.Repo;
+
+/// <summary>Looks up what happened in a window: in what the receiver has noted, and in the WAL itself where it has not.</summary>
+public sealed class MomentLookup(Lineage lineage, WalSpool spool, RecoveryWindow window)
+{
+    // What an earlier version has received is not walked without being asked: that may be hundreds of GiB.
+    const int MaxWalks = 64;
+
+    // How far back a transaction's files are looked for.
+    const int MaxLookBack = 256;
+
+    readonly RouteMoments _route = new(lineage, spool, window.Route);
+    readonly Dictionary<int, (Moments Moments, MomentBounds Bounds)> _read = [];
+
+    /// <summary>All restore points of the window, and its timeline switches.</summary>
+    /// <exception cref="BarkeepException">Damaged, ObjectMissing, Storage.</exception>
+    public async Task<RecoveryMoments> ListPointsAsync(CancellationToken cancellationToken)
+    {
+        var (found, unread) = (new Gathering(), 0);
+        var walks = MaxWalks;
+        // From the end: what is not noted is walked there first.
+        for (var i = _route.Count - 1; i >= 0; i--)
+        {
+            if (await _route.TryGetBoundsAsync(i, cancellationToken) is not { } bounds)
+            {
+                if (walks-- <= 0)
+                {
+                    unread++;
+                    continue;
+                }
+                found.Add(await ReadAsync(i, cancellationToken), static _ => true);
+            }
+            else if (bounds.RestorePoints > 0 || bounds.Switches > 0)
+            {
+                found.Add(await ReadAsync(i, cancellationToken), static _ => true);
+            }
+        }
+        return found.ToMoments(window.From, unread) with { Commits = [], Losses = [], Checkpoints = [] };
+    }
+
+    /// <summary>What happened in the window between two times.</summary>
+    /// <exception cref="BarkeepException">Damaged, ObjectMissing, Storage.</exception>
+    public async Task<RecoveryMoments> ListAsync(TimestampTz from, TimestampTz to, CancellationToken cancellationToken)
+    {
+        var found = new Gathering();
+        var segments = await FindSegmentsAsync(from, to, cancellationToken);
+        foreach (var i in segments)
+        {
+            found.Add(await ReadAsync(i, cancellationToken), time => time >= from && time <= to);
+            await RefineAsync(found, i, cancellationToken);
+        }
+        return found.ToMoments(Lsn.Invalid, 0);
+    }
+
+    // By the bounds of each segment where all are noted; else, since times all but ascend, by halving.
+    async Task<IReadOnlyList<int>> FindSegmentsAsync(TimestampTz from, TimestampTz to, CancellationToken cancellationToken)
+    {
+        var bounds = new MomentBounds?[_route.Count];
+        var missing = 0;
+        for (var i = 0; i < bounds.Length; i++)
+        {
+            bounds[i] = await _route.TryGetBoundsAsync(i, cancellationToken);
+            missing += bounds[i] is null ? 1 : 0;
+        }
+        var first = missing <= MaxWalks ? 0 : await HalveAsync(bounds, from, cancellationToken);
+        var found = new List<int>();
+        var isBeyond = false;
+        for (var i = first; i < bounds.Length && !(missing > MaxWalks && isBeyond); i++)
+        {
+            var known = bounds[i] ??= (await _route.GetAsync(i, cancellationToken)).Bounds;
+            if (known.HasTransactions && known.GreatestTime >= from && known.LeastTime <= to)
+            {
+                found.Add(i);
+            }
+            isBeyond = known.HasTransactions && known.LeastTime > to;
+        }
+        return found;
+    }
+
+    /// <summary>A segment from which on to look: the last one that is known to end before a time.</summary>
+    async Task<int> HalveAsync(MomentBounds?[] bounds, TimestampTz from, CancellationToken cancellationToken)
+    {
+        var (low, high) = (0, bounds.Length);
+        while (high - low > 1)
+        {
+            var middle = (low + high) / 2;
+            // The next one in which a transaction ends.
+            var at = middle;
+            while (at < high && !(bounds[at] ??= (await _route.GetAsync(at, cancellationToken)).Bounds).HasTransactions)
+            {
+                at++;
+            }
+            if (at < high && bounds[at]!.GreatestTime < from)
+            {
+                low = at;
+            }
+            else
+            {
+                high = middle;
+            }
+        }
+        return low;
+    }
+
+    /// <summary>What a transaction drops it may have replaced by files that it has made in earlier segments.</summary>
+    async Task RefineAsync(Gathering found, int index, CancellationToken cancellationToken)
+    {
+        for (var i = 0; i < found.Losses.Count; i++)
+        {
+            if (found.Losses[i] is { Kind: LossKind.Dropped } loss && loss.Position >= _route.StartOf(index) && await HasMadeFilesAsync(loss.Xid, index - 1, cancellationToken))
+            {
+                found.Losses[i] = loss with { Kind = LossKind.Replaced };
+            }
+        }
+    }
+
+    async Task<bool> HasMadeFilesAsync(uint xid, int last, CancellationToken cancellationToken)
+    {
+        var end = Math.Max(0, last - MaxLookBack);
+        Lsn? begin = null;
+        for (var i = last; i >= end && (begin is null || _route.EndOf(i) > begin); i--)
+        {
+            if (!_read.ContainsKey(i) && await _route.TryGetBoundsAsync(i, cancellationToken) is null)
+            {
+                return false;
+            }
+            var (moments, _) = await ReadAsync(i, cancellationToken);
+            if (moments.Creators.Contains(xid))
+            {
+                return true;
+            }
+            // Before a checkpoint at which its number had not been given, the transaction had not begun.
+            foreach (var checkpoint in moments.Checkpoints)
+            {
+                begin ??= (int)(xid - (uint)checkpoint.NextXid) >= 0 ? checkpoint.Redo : null;
+            }
+        }
+        return false;
+    }
+
+    async Task<(Moments Moments, MomentBounds Bounds)> ReadAsync(int index, CancellationToken cancellationToken) =>
+        _read.TryGetValue(index, out var known) ? known : _read[index] = await _route.GetAsync(index, cancellationToken);
+
+    sealed class Gathering
+    {
+        readonly List<CommitMoment> _commits = [];
+        readonly List<RestorePoint> _points = [];
+        readonly List<CheckpointMoment> _checkpoints = [];
+        readonly List<TimelineSwitch> _switches = [];
+        long _commitCount;
+
+        public List<RelationLoss> Losses { get; } = [];
+
+        public void Add((Moments Moments, MomentBounds Bounds) segment, Func<TimestampTz, bool> isWanted)
+        {
+            var (moments, bounds) = segment;
+            _commitCount += bounds.Commits;
+            _commits.AddRange(moments.Commits.Where(c => isWanted(c.Time)));
+            _points.AddRange(moments.RestorePoints.Where(p => isWanted(p.Time)));
+            _checkpoints.AddRange(moments.Checkpoints.Where(c => isWanted(c.Time)));
+            _switches.AddRange(moments.Switches.Where(s => isWanted(s.Time)));
+            Losses.AddRange(moments.Losses.Where(l => isWanted(l.Time ?? bounds.LeastTime)));
+        }
+
+        public RecoveryMoments ToMoments(Lsn from, int unread) => new(
+            _commits, _commitCount, [.. _points.Where(p => p.Position >= from).OrderBy(static p => p.Position)], _checkpoints, [.. _switches.OrderBy(static s => s.Position)], Losses, unread);
+    }
+}

@@ -1,0 +1,138 @@
+using Barkeep.Common;
+using Barkeep.Wal;
+
+namespace Barkeep.Repo;
+
+/// <summary>What of a cluster can be restored: of each timeline, from when to when.</summary>
+public sealed class RecoveryWindows
+{
+    readonly Lineage _lineage;
+    readonly WalSpool _spool;
+    readonly ReceivedWal _received;
+    readonly IReadOnlyList<BackupRecord> _backups;
+    readonly List<string> _notes = [];
+
+    RecoveryWindows(Lineage lineage, WalSpool spool, ReceivedWal received, IEnumerable<BackupRecord> backups)
+    {
+        (_lineage, _spool, _received) = (lineage, spool, received);
+        _backups = [.. backups.Where(static b => b.Info is not null).OrderBy(static b => b.Info!.BeginLsn)];
+    }
+
+    /// <summary>By timeline, and within one in order. One that another timeline's window holds whole is left out: what was before a promotion.</summary>
+    public IReadOnlyList<RecoveryWindow> All { get; private set; } = [];
+
+    /// <summary>What cannot be restored and why, one line each.</summary>
+    public IReadOnlyList<string> Notes => _notes;
+
+    /// <param name="received">As it was listed just before.</param>
+    /// <exception cref="BarkeepException">Storage.</exception>
+    public static async Task<RecoveryWindows> ListAsync(
+        Lineage lineage, WalSpool spool, ReceivedWal received, IReadOnlyList<BackupRecord> backups, CancellationToken cancellationToken)
+    {
+        var windows = new RecoveryWindows(lineage, spool, received, backups);
+        await windows.ListAsync(cancellationToken);
+        return windows;
+    }
+
+    async Task ListAsync(CancellationToken cancellationToken)
+    {
+        _notes.AddRange(_received.Notes);
+        var timelines = _received.Histories.Keys.Concat(_backups.Select(static b => new TimelineId(b.Info!.Timeline))).Distinct().Order();
+        var all = new List<RecoveryWindow>();
+        foreach (var timeline in timelines)
+        {
+            all.AddRange(await OfTimelineAsync(timeline, cancellationToken));
+        }
+        All = [.. all.Where(w => !all.Any(other => Holds(other, w)))];
+        foreach (var backup in _backups.Where(b => !all.Any(w => w.Backups.Contains(b))))
+        {
+            _notes.Add($"backup {backup.Id} cannot be restored: not all of the WAL from {backup.Info!.BeginLsn} to {backup.Info.EndLsn} is here");
+        }
+    }
+
+    // Another, later history that went on from this one's end or from later.
+    static bool Holds(RecoveryWindow other, RecoveryWindow window) =>
+        other.Timeline > window.Timeline && other.From <= window.From && other.To >= window.To && other.Route.History.Contains(window.Timeline, window.To);
+
+    async Task<IReadOnlyList<RecoveryWindow>> OfTimelineAsync(TimelineId timeline, CancellationToken cancellationToken)
+    {
+        var windows = new List<RecoveryWindow>();
+        var reading = new WalReading(_lineage.Wal, _spool, _lineage.Identity.SystemId);
+        WalRoute? route = null;
+        var within = new List<BackupRecord>();
+        foreach (var backup in _backups)
+        {
+            var info = backup.Info!;
+            // A backup that begins on the way of the one before has the same WAL after it.
+            if (route is null || info.BeginLsn >= route.End || !route.History.Contains(new(info.Timeline), info.EndLsn))
+            {
+                if (WalRoute.Choose(_received, new(info.Timeline), info.BeginLsn, info.EndLsn, timeline) is not { } next)
+                {
+                    continue;
+                }
+                await AddAsync(windows, route, within, cancellationToken);
+                within = [];
+                route = await TrimAsync(reading, next, cancellationToken);
+            }
+            if (info.EndLsn <= route.End)
+            {
+                within.Add(backup);
+            }
+        }
+        await AddAsync(windows, route, within, cancellationToken);
+        return windows;
+    }
+
+    async Task<WalRoute> TrimAsync(WalReading reading, WalRoute route, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await reading.TrimAsync(route, cancellationToken);
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing)
+        {
+            _notes.Add($"the end of timeline {route.History.Timeline.Value}'s WAL is not known: {e.Message}");
+            return route with { Parts = [], End = route.Parts.Count == 0 ? route.End : route.Parts[0].Segment.Name.Start(route.SegmentSize) };
+        }
+    }
+
+    async Task AddAsync(List<RecoveryWindow> windows, WalRoute? route, List<BackupRecord> backups, CancellationToken cancellationToken)
+    {
+        if (route is null || backups.Count == 0)
+        {
+            return;
+        }
+        CommitMoment? last = null;
+        try
+        {
+            last = await new RouteMoments(_lineage, _spool, route).FindLastCommitAsync(route.Parts.Count, cancellationToken);
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing)
+        {
+            _notes.Add($"the last commit on timeline {route.History.Timeline.Value} is not known: {e.Message}");
+        }
+        windows.Add(new()
+        {
+            Route = route,
+            Backups = [.. backups.OrderBy(static b => b.Info!.EndLsn)],
+            LastCommit = last,
+            EndedBy = EndedBy(route),
+        });
+    }
+
+    string? EndedBy(WalRoute route)
+    {
+        var size = route.SegmentSize;
+        if (_received.Gaps.FirstOrDefault(g => g.From < route.Missing.End(size) && g.To > route.End && route.History.TimelineAt(g.From) == g.Timeline) is { } gap)
+        {
+            return $"the WAL from {gap.From} to {gap.To} is missing: {gap.Reason}";
+        }
+        if (route.Defect is { } defect && route.ReceivedEnd > route.End.AlignUp(size.Bytes))
+        {
+            return $"the WAL after it is damaged: {defect}";
+        }
+        return _received.LastEnd(route.Missing.Timeline, route.Missing.End(size)) is null && _received.LastEnd(route.History.Timeline, route.Missing.End(size)) is null
+            ? null
+            : $"WAL segment {route.Missing} is missing";
+    }
+}

@@ -1,0 +1,62 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Barkeep.Tests.Rig;
+using Xunit;
+
+namespace Barkeep.Tests.Scenarios;
+
+/// <summary><c>barman targets</c> of a real server, with what happened to it compared with what it shows.</summary>
+public sealed class TargetsTests
+{
+    [Theory]
+    [InlineData(13)]
+    [InlineData(18)]
+    public async Task It_shows_what_can_be_restored_and_what_happened_around_a_time(int version)
+    {
+        await using var bench = await CommandBench.SetUpAsync(new TestClusterOptions { Version = version });
+        var cluster = bench.Cluster;
+        await cluster.SqlAsync("CREATE TABLE orders (i int); INSERT INTO orders SELECT generate_series(1, 100)");
+        var file = await cluster.ScalarAsync<string>("SELECT pg_relation_filenode('orders')::text");
+        await cluster.SqlAsync("SELECT pg_create_restore_point('before the accident')");
+        await cluster.SqlAsync("INSERT INTO orders VALUES (0)");
+        await cluster.SqlAsync("DROP TABLE orders");
+        var after = await cluster.ScalarAsync<string>("SELECT clock_timestamp()::text");
+        await cluster.SqlAsync("CREATE TABLE later (i int)");
+        var xid = await cluster.ScalarAsync<string>("SELECT txid_current()::text");
+        (await bench.BarmanAsync("switch-wal", "--archive", "montagu")).Checked();
+
+        var text = (await bench.BarmanAsync("targets", "montagu", "--around", after)).Checked();
+        var json = JsonNode.Parse((await bench.BarmanAsync("-f", "json", "targets", "montagu", "--around", after)).Checked().Output)!;
+
+        var found = json["montagu"]!["clusters"]![0]!;
+        var window = Assert.Single(found["windows"]!.AsArray())!;
+        Assert.Equal(Assert.Single((await bench.BarmanAsync("list-backup", "montagu", "--minimal")).Checked().OutputLines), Assert.Single(window["backups"]!.AsArray())!.GetValue<string>());
+        Assert.Null(window["ended_by"]);
+        Assert.Equal("before the accident", Assert.Single(found["restore_points"]!.AsArray())!["name"]!.GetValue<string>());
+        var around = Assert.Single(found["around"]!.AsArray())!;
+        var loss = Assert.Single(around["losses"]!.AsArray(), l => l!["relation"]!.ToString() == file)!;
+        Assert.Equal("dropped", loss["kind"]!.GetValue<string>());
+        // A restore to just after the drop has it, and stops before what came next.
+        var target = around["target_time"]!;
+        Assert.True(target["is_reachable"]!.GetValue<bool>());
+        Assert.Equal(loss["lsn"]!.GetValue<string>(), target["last_commit"]!["lsn"]!.GetValue<string>());
+        Assert.Equal(loss["xid"]!.GetValue<uint>(), target["last_commit"]!["xid"]!.GetValue<uint>());
+        Assert.Equal(ulong.Parse(xid, CultureInfo.InvariantCulture), window["last_commit"]!["xid"]!.GetValue<ulong>());
+
+        Assert.Contains(text.OutputLines, l => l.Contains($"/{file} dropped, transaction {loss["xid"]}", StringComparison.Ordinal));
+        Assert.Contains(text.OutputLines, static l => l.Contains("timeline 1: before the accident", StringComparison.Ordinal));
+        Assert.Contains(text.OutputLines, l => l.Contains($"everything up to transaction {loss["xid"]}", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_time_that_cannot_be_read_and_minutes_without_a_time_are_refused()
+    {
+        await using var rig = new BarkeepRig();
+        var time = await rig.RunAsync("barman", "targets", "montagu", "--around", "yesterday");
+        Assert.Equal((2, ""), (time.ExitCode, time.Output));
+        Assert.Contains("'yesterday' is not a time", time.Error, StringComparison.Ordinal);
+        var minutes = await rig.RunAsync("barman", "targets", "montagu", "--minutes", "3");
+        Assert.Equal(2, minutes.ExitCode);
+        Assert.Contains("--around", minutes.Error, StringComparison.Ordinal);
+    }
+}
