@@ -120,6 +120,10 @@ public sealed class Collector(Repository repository, ServerName server, Location
             result.RemovedSegments.Add(segment);
             result.FreedLength += segment.StoredLength;
         }
+        if (needs.OldestBegin is { } begin)
+        {
+            await lineage.Wal.DeleteConflictsBeforeAsync(begin, cancellationToken);
+        }
         await RemoveSupersededAsync(lineage, plan, needs, result, cancellationToken);
         await RewriteAsync(lineage, plan, budget, result, cancellationToken);
         await lineage.SweepEmptyAsync(cancellationToken);

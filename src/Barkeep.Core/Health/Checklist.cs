@@ -33,6 +33,7 @@ public static class Checklist
             server is null ? null : Identity(facts, server),
             Receiver(facts),
             Gaps(facts),
+            Conflicts(facts),
         ];
         return [.. findings.OfType<Finding>()];
     }
@@ -106,6 +107,14 @@ public static class Checklist
         return open.Count > 0
             ? Finding.Failed("WAL gaps", $"{string.Join("; ", open)}; cron takes a new backup")
             : Finding.Ok("WAL gaps", facts.Gaps.Count == 0 ? null : $"{facts.Gaps.Count} before the newest backup");
+    }
+
+    static Finding Conflicts(HealthFacts facts)
+    {
+        const string Name = "archiver errors";
+        return facts.Conflicts is [var first, ..]
+            ? Finding.Failed(Name, $"{facts.Conflicts.Count} WAL files were refused because others of the same name were here, the first {first.File}: two clusters write one timeline; end one, then remove {first.ObjectName} from the repository")
+            : Finding.Ok(Name);
     }
 
     static IEnumerable<Finding> Backups(HealthFacts facts)

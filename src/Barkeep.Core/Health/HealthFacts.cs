@@ -39,6 +39,9 @@ public sealed record HealthFacts
     /// <summary>WAL of the present cluster that was never received.</summary>
     public IReadOnlyList<Gap> Gaps { get; init; } = [];
 
+    /// <summary>WAL files that were refused, and kept apart.</summary>
+    public IReadOnlyList<WalConflict> Conflicts { get; init; } = [];
+
     /// <summary>Stored bytes of its WAL.</summary>
     public long WalBytes { get; init; }
 

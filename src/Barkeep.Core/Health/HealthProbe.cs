@@ -41,6 +41,7 @@ public sealed class HealthProbe(ServerConfig config, Locations locations, TimePr
                 Known = lineage.Identity,
                 Backups = await lineage.Backups.ListAsync(cancellationToken),
                 Gaps = await lineage.Wal.ListGapsAsync(cancellationToken),
+                Conflicts = await lineage.Wal.ListConflictsAsync(cancellationToken),
                 WalBytes = (await lineage.Wal.ListSegmentsAsync(cancellationToken)).Sum(static s => s.StoredLength),
             };
             TryWrite(locations.ServerDirectory(config.Name));

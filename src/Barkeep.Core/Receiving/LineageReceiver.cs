@@ -81,6 +81,10 @@ sealed class LineageReceiver : IDisposable
                 $"the server's WAL ends at {identity.Flushed}, before what was received already: {plan.Start.Position} on timeline {plan.Start.Timeline.Value}",
                 "a standby that lags catches up; a server that has lost WAL needs a look at why");
         }
+        if (plan.Start.Held == plan.Start.Position && history.TimelineAt(new(plan.Start.Position.Value - 1)) == plan.Start.Timeline)
+        {
+            await HeldProof.CheckAsync(_target, _lineage, plan.Start.Timeline, plan.Start.Position, _logger, stop);
+        }
         await SettleAsync(plan, stop);
         await StreamAsync(connection, plan, stop);
     }
@@ -170,6 +174,9 @@ sealed class LineageReceiver : IDisposable
         {
             return false;
         }
+        // What somebody has put into the repository beyond is not missing.
+        var stored = (await _lineage.Wal.ListSegmentsAsync(stop)).Where(s => !s.IsPartial && s.Name.Timeline == start.Timeline).Select(s => s.Name.Start(Size));
+        earliest = stored.Where(s => s >= start.Position).Append(earliest).Min();
         await SettleAsync(plan with { Ended = [.. plan.Ended, .. plan.Again.Values.Where(s => s.Name.Start(Size) < earliest && !s.IsComplete)] }, stop);
         var gap = new Gap(start.Timeline, start.Held, earliest, $"the server had removed it before it was received (slot {_config.SlotName})", _clock.GetUtcNow());
         await _lineage.Wal.RecordGapAsync(gap, stop);
@@ -201,8 +208,7 @@ sealed class LineageReceiver : IDisposable
     {
         try
         {
-            await using var content = File.OpenRead(path);
-            await _lineage.Wal.PutPartialAsync(segment.Name, content, segment.Length, stop);
+            await new PartialIntake(_lineage).PutAsync(segment.Name, await File.ReadAllBytesAsync(path, stop), segment.Length, stop);
             _logger.LogInformation("kept {Segment}.partial, {Length} bytes: its timeline goes on elsewhere", segment.Name, segment.Length);
         }
         catch (BarkeepException e) when (e.Kind == ErrorKind.WalDiverged)

@@ -61,16 +61,34 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
     /// <summary>Learns what is in the repository, once, before anything else.</summary>
     public async Task LearnAsync(CancellationToken cancellationToken)
     {
-        foreach (var segment in await lineage.Wal.ListSegmentsAsync(cancellationToken))
+        var gaps = await lineage.Wal.ListGapsAsync(cancellationToken);
+        foreach (var timeline in (await lineage.Wal.ListSegmentsAsync(cancellationToken)).GroupBy(static s => s.Name.Timeline))
         {
-            if (segment.IsPartial)
+            NoteStored(timeline.Key, [.. timeline], [.. gaps.Where(g => g.Timeline == timeline.Key)]);
+        }
+    }
+
+    // Up to the first hole that is no known gap: somebody else may have put what comes after it, while the server still has what is in it.
+    void NoteStored(TimelineId timeline, IReadOnlyList<StoredSegment> segments, IReadOnlyList<Gap> gaps)
+    {
+        Lsn? end = null;
+        foreach (var segment in segments)
+        {
+            var start = segment.Name.Start(spool.SegmentSize);
+            for (Gap? gap; end < start && (gap = gaps.FirstOrDefault(g => g.From.AlignDown(spool.SegmentSize.Bytes) <= end && end < g.To)) is not null;)
             {
-                NoteReached(segment.Name.Timeline, segment.Name.Start(spool.SegmentSize));
+                end = gap.To;
             }
-            else
+            if (end < start)
             {
-                NoteEnd(segment.Name);
+                break;
             }
+            end = Lsn.Max(end ?? start, segment.IsPartial ? start : segment.Name.End(spool.SegmentSize));
+        }
+        if (end is { } reached)
+        {
+            NoteReached(timeline, reached);
+            state.Archived(reached);
         }
     }
 

@@ -76,7 +76,16 @@ sealed class StreamPlanner(
             }
             position = files.Count > 0 ? files.Keys.Min().Start(size) : gaps.Where(g => g.Timeline == timeline).Max(g => g.From).AlignDown(size.Bytes);
         }
-        var afterGap = false;
+        // What somebody else has put into the repository may lie beyond what was received, with a hole between.
+        var (afterGap, jumped) = (false, false);
+        foreach (var name in files.Keys.Where(n => n.Start(size) < position).Order())
+        {
+            if (!await archive.HasSegmentAsync(name, cancellationToken))
+            {
+                (position, jumped) = (name.Start(size), true);
+                break;
+            }
+        }
         // Over complete segments and known gaps to the first segment that must come.
         while (true)
         {
@@ -84,9 +93,9 @@ sealed class StreamPlanner(
             var next = SegmentName.Containing(timeline, position, size);
             if (gap is not null)
             {
-                (position, afterGap) = (gap.To, true);
+                (position, afterGap, jumped) = (gap.To, true, true);
             }
-            else if (files.TryGetValue(next, out var file) && file.IsComplete)
+            else if ((files.TryGetValue(next, out var file) && file.IsComplete) || (jumped && await archive.HasSegmentAsync(next, cancellationToken)))
             {
                 (position, afterGap) = (next.End(size), false);
             }

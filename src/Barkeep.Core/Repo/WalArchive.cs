@@ -1,3 +1,4 @@
+using System.IO.Hashing;
 using Barkeep.Common;
 using Barkeep.Storage;
 using Barkeep.Wal;
@@ -9,6 +10,7 @@ public sealed class WalArchive
 {
     const int Version = 1;
     const string PartialSuffix = ".partial";
+    const string ConflictPrefix = "conflicts/";
 
     readonly DirectoryStore _store;
     readonly string _root;
@@ -141,6 +143,52 @@ public sealed class WalArchive
             await _store.DeleteAsync(_root + MomentsOf(segment.Name), cancellationToken);
         }
         await _store.DeleteAsync(_root + ObjectOf(segment.Name) + (segment.IsPartial ? PartialSuffix : ""), cancellationToken);
+    }
+
+    /// <summary>
+    /// Puts the received part of a segment in the place of a shorter one. Not at once: a reader may find neither, and a crash may leave neither. The
+    /// caller keeps its bytes until this returns.
+    /// </summary>
+    public async Task ReplacePartialAsync(SegmentName name, Stream content, int length, CancellationToken cancellationToken)
+    {
+        await _store.DeleteAsync(_root + ObjectOf(name) + PartialSuffix, cancellationToken);
+        await PutPartialAsync(name, content, length, cancellationToken);
+    }
+
+    /// <summary>Keeps a file that was refused, under the hash of its bytes: the same ones again change nothing. Durable when it returns.</summary>
+    public async Task<WalConflict> KeepConflictAsync(WalFileName file, byte[] content, CancellationToken cancellationToken)
+    {
+        var name = $"{ConflictPrefix}{file.Text}-{Convert.ToHexStringLower(XxHash128.Hash(content))}";
+        using var stream = new MemoryStream(content, writable: false);
+        await WalObject.PutAsync(_store, _root, name, stream, content.Length, cancellationToken);
+        return new(file, _root + name);
+    }
+
+    /// <summary>All files that were refused because others of the same name were here, by name.</summary>
+    public async Task<IReadOnlyList<WalConflict>> ListConflictsAsync(CancellationToken cancellationToken)
+    {
+        var conflicts = new List<WalConflict>();
+        foreach (var name in await _store.ListNamesAsync(_root + ConflictPrefix, cancellationToken))
+        {
+            var last = LastPart(name);
+            if (last.LastIndexOf('-') is > 0 and var end && WalFileName.TryParse(last[..end], out var file))
+            {
+                conflicts.Add(new(file, name));
+            }
+        }
+        return conflicts;
+    }
+
+    /// <summary>Removes the refused files of segments that end by a position.</summary>
+    public async Task DeleteConflictsBeforeAsync(Lsn position, CancellationToken cancellationToken)
+    {
+        foreach (var conflict in await ListConflictsAsync(cancellationToken))
+        {
+            if (conflict.File.Kind != WalFileKind.History && conflict.File.Segment.End(SegmentSize) <= position)
+            {
+                await _store.DeleteAsync(conflict.ObjectName, cancellationToken);
+            }
+        }
     }
 
     /// <summary>Records that WAL is missing. Durable when it returns; recording the same gap again changes nothing.</summary>

@@ -1,0 +1,70 @@
+using Barkeep.Common;
+using Barkeep.Postgres;
+using Barkeep.Repo;
+using Barkeep.Wal;
+using Microsoft.Extensions.Logging;
+
+namespace Barkeep.Receiving;
+
+/// <summary>
+/// Finds out whether a server's WAL goes on from what is here. Where a segment is held in part, it is received again and compared; where everything held
+/// ends with a segment, nothing would tell a second cluster on the same timeline from the first.
+/// </summary>
+static class HeldProof
+{
+    /// <summary>Compares the last stored segment before a position with the server's, if that still has it.</summary>
+    /// <param name="position">A segment's start.</param>
+    /// <exception cref="BarkeepException">WalDiverged: they differ. What goes wrong with the connection.</exception>
+    public static async Task CheckAsync(ConnectionTarget target, Lineage lineage, TimelineId timeline, Lsn position, ILogger logger, CancellationToken cancellationToken)
+    {
+        var size = lineage.Identity.SegmentSize;
+        if (position.Value < (ulong)size.Bytes || SegmentName.Containing(timeline, new(position.Value - 1), size) is var name && !await lineage.Wal.HasSegmentAsync(name, cancellationToken))
+        {
+            return;
+        }
+        using var held = new MemoryStream(size.Bytes);
+        await lineage.Wal.CopySegmentAsync(name, partial: false, held, cancellationToken);
+        using var deadline = new WireDeadline(target.CommandTimeout, cancellationToken);
+        try
+        {
+            await using var connection = await ReplicationConnection.ConnectAsync(target, cancellationToken);
+            if (await connection.StartAsync(null, name.Start(size), timeline, cancellationToken) is null)
+            {
+                await CompareAsync(connection, held.GetBuffer().AsMemory(0, (int)held.Length), name, size, deadline.Token);
+            }
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.WalGap or ErrorKind.NoFreeWalSender)
+        {
+            logger.LogInformation("whether {Segment} is the server's cannot be told: {Reason}", name, e.Message);
+        }
+        catch (OperationCanceledException) when (deadline.Passed)
+        {
+            throw new BarkeepException(ErrorKind.ConnectionLost, $"{target}: no answer when asked for WAL of {name}");
+        }
+    }
+
+    static async Task CompareAsync(ReplicationConnection connection, ReadOnlyMemory<byte> held, SegmentName name, SegmentSize size, CancellationToken cancellationToken)
+    {
+        for (var at = 0L; at < held.Length;)
+        {
+            var message = await connection.ReadAsync(cancellationToken);
+            if (message.Kind == WalMessageKind.Keepalive)
+            {
+                continue;
+            }
+            if (message.Kind != WalMessageKind.Data)
+            {
+                return;
+            }
+            var part = message.Data.Span[..(int)Math.Min(message.Data.Length, held.Length - at)];
+            if (message.Start - name.Start(size) != at || !part.SequenceEqual(held.Span.Slice((int)at, part.Length)))
+            {
+                throw new BarkeepException(
+                    ErrorKind.WalDiverged,
+                    $"the server's WAL differs from what was received before in {name}, on the same timeline",
+                    "two clusters write this timeline, or the server has lost WAL: find out which is yours, then take a new backup");
+            }
+            at += part.Length;
+        }
+    }
+}

@@ -1,0 +1,125 @@
+using System.Formats.Tar;
+using System.IO.Compression;
+using System.Security.Cryptography;
+using System.Text;
+using Barkeep.Common;
+using Barkeep.Wal;
+using ZstdSharp;
+
+namespace Barkeep.Receiving;
+
+/// <summary>
+/// The tar that Barman's clients send: WAL files, and the sums of their bytes in a file in the form of md5sum(1) or sha256sum(1). Nothing of it is believed.
+/// </summary>
+public static class WalTar
+{
+    const int MaxFiles = 64;
+    const long MaxTotal = 2L << 30;
+    const int MaxSumsLength = 1 << 16;
+    const string Md5Sums = "MD5SUMS";
+    const string Sha256Sums = "SHA256SUMS";
+
+    /// <summary>Reads it to its end: all files in it, whole and as their sums say.</summary>
+    /// <exception cref="BarkeepException">Damaged: cut off, too large, with another sum or without; BadWalName.</exception>
+    public static async Task<IReadOnlyList<(WalFileName Name, byte[] Content)>> ReadAsync(Stream stream, SegmentSize size, CancellationToken cancellationToken)
+    {
+        var files = new Dictionary<string, byte[]>();
+        var sums = new Dictionary<string, string>();
+        try
+        {
+            await using var reader = new TarReader(stream, leaveOpen: true);
+            long total = 0;
+            while (await reader.GetNextEntryAsync(copyData: false, cancellationToken) is { } entry)
+            {
+                var isSums = entry.Name is Md5Sums or Sha256Sums;
+                var content = await ReadAsync(entry, isSums ? MaxSumsLength : size.Bytes, cancellationToken);
+                if (isSums)
+                {
+                    AddSums(content, sums);
+                }
+                else if (files.Count >= MaxFiles || (total += content.Length) > MaxTotal || !files.TryAdd(entry.Name, content))
+                {
+                    throw Bad($"{entry.Name} is there twice, or too much comes with it");
+                }
+            }
+        }
+        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException)
+        {
+            throw Bad(e.Message);
+        }
+        return [.. files.Select(f => (NameOf(f.Key), Expand(f.Key, Checked(f.Key, f.Value, sums.GetValueOrDefault(f.Key)), size)))];
+    }
+
+    static async Task<byte[]> ReadAsync(TarEntry entry, int limit, CancellationToken cancellationToken)
+    {
+        if (entry.EntryType is not (TarEntryType.RegularFile or TarEntryType.V7RegularFile))
+        {
+            throw Bad($"{entry.Name} is no regular file");
+        }
+        if (entry.Length > limit)
+        {
+            throw Bad($"{entry.Name} has {entry.Length} bytes");
+        }
+        var content = new byte[entry.Length];
+        if (entry.DataStream is { } data)
+        {
+            await data.ReadExactlyAsync(content, cancellationToken);
+        }
+        return content;
+    }
+
+    // <sum> *<name>: the star stands for "binary".
+    static void AddSums(byte[] content, Dictionary<string, string> sums)
+    {
+        foreach (var line in Encoding.UTF8.GetString(content).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            if (line.Split(' ', 2) is not [var sum, [' ' or '*', .. var name]] || !sums.TryAdd(name, sum))
+            {
+                throw Bad("its sums cannot be read");
+            }
+        }
+    }
+
+    static byte[] Checked(string name, byte[] content, string? sum)
+    {
+        if (sum is null)
+        {
+            throw Bad($"no sum comes with {name}");
+        }
+#pragma warning disable CA5351 // Against mishaps on the way, as Barman's clients have it; not against forgers.
+        var found = Convert.ToHexStringLower(sum.Length == 2 * MD5.HashSizeInBytes ? MD5.HashData(content) : SHA256.HashData(content));
+#pragma warning restore CA5351
+        return found.Equals(sum, StringComparison.OrdinalIgnoreCase) ? content : throw Bad($"{name} has the sum {found} instead of {sum}");
+    }
+
+    static WalFileName NameOf(string text) =>
+        WalFileName.TryParse(text, out var name) ? name : throw new BarkeepException(ErrorKind.BadWalName, $"'{text}' is not a valid WAL file name");
+
+    // A client may have compressed it.
+    static byte[] Expand(string name, byte[] content, SegmentSize size)
+    {
+        using var source = new MemoryStream(content);
+        using Stream? expanding = content switch
+        {
+            [0x1F, 0x8B, ..] => new GZipStream(source, CompressionMode.Decompress),
+            [0x28, 0xB5, 0x2F, 0xFD, ..] => new DecompressionStream(source),
+            _ => null,
+        };
+        if (expanding is null)
+        {
+            return content;
+        }
+        var raw = new byte[size.Bytes];
+        try
+        {
+            var length = expanding.ReadAtLeast(raw, raw.Length, throwOnEndOfStream: false);
+            return expanding.ReadByte() < 0 ? raw[..length] : throw Bad($"{name} has more than {raw.Length} bytes, uncompressed");
+        }
+        catch (Exception e) when (e is InvalidDataException or ZstdException or EndOfStreamException)
+        {
+            throw Bad($"{name} cannot be uncompressed: {e.Message}");
+        }
+    }
+
+    static BarkeepException Bad(string what) => new(ErrorKind.Damaged, $"what was sent cannot be taken: {what}", "nothing of it is stored; the server sends it again");
+}

@@ -1,0 +1,44 @@
+using System.CommandLine;
+using Barkeep.Cli.Shared;
+using Barkeep.Common;
+using Barkeep.Receiving;
+
+namespace Barkeep.Cli;
+
+/// <summary><c>put-wal</c>: takes WAL files from stdin, in a tar with their sums, as Barman's clients send them.</summary>
+sealed class PutWalCommand : SessionCommand
+{
+    readonly Argument<string> _server = CommonArguments.Server();
+    readonly Option<bool> _test = new("--test", "-t") { Description = "only see whether it could be done" };
+
+    public PutWalCommand()
+        : base("put-wal", "Take WAL files from a server's archive_command.")
+    {
+        Add(_server);
+        Add(_test);
+    }
+
+    public override async Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
+    {
+        var server = session.ReadSetUp(session.Read(parse.GetValue(_server)!).Name).Name;
+        var repository = await session.OpenRepositoryAsync(server, cancellationToken);
+        var lineage = repository.Current ?? throw Session.NotSetUp(server);
+        if (parse.GetValue(_test))
+        {
+            session.Output.Line($"Ready to accept WAL files for the server {server}");
+            return 0;
+        }
+        await using var input = Console.OpenStandardInput();
+        var files = await WalTar.ReadAsync(input, lineage.Identity.SegmentSize, cancellationToken);
+        if (files.Count == 0)
+        {
+            throw new BarkeepException(ErrorKind.Damaged, "no WAL file was sent", "put-wal reads a tar from stdin");
+        }
+        var put = new WalPut(repository, l => session.SpoolOf(server, l), session.Log);
+        foreach (var (name, content) in files)
+        {
+            await put.PutAsync(name, content, null, cancellationToken);
+        }
+        return 0;
+    }
+}
