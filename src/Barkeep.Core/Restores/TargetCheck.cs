@@ -10,6 +10,9 @@ namespace Barkeep.Restores;
 /// </summary>
 sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool, ReceivedWal received, BackupInfo backup, WalRoute route)
 {
+    // The server's clock and this machine's may differ a little, and what it flushed just then may not have been sent.
+    static readonly TimeSpan Doubt = TimeSpan.FromSeconds(5);
+
     /// <returns>Where recovery stops, or why it would not get there.</returns>
     /// <exception cref="BarkeepException">Damaged, ObjectMissing, Storage: the WAL that must be looked at cannot be read.</exception>
     public async Task<(PlannedStop? Stop, BarkeepException? Refusal)> RunAsync(RecoveryTarget target, CancellationToken cancellationToken)
@@ -38,7 +41,7 @@ sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool
         {
             return null;
         }
-        return state.Timeline == route.History.Timeline && state.ServerEnd.IsValid && route.ReceivedEnd >= state.ServerEnd ? last : null;
+        return state.Timeline == route.History.Timeline && state.ServerEnd.IsValid && route.ReceivedEnd >= state.ServerEnd ? last - Doubt : null;
     }
 
     // The end of what was received beyond a gap in which the route ends; null when there is nothing.
