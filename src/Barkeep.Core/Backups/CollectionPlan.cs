@@ -1,5 +1,4 @@
 using Barkeep.Repo;
-using Barkeep.Wal;
 
 namespace Barkeep.Backups;
 
@@ -7,18 +6,18 @@ namespace Barkeep.Backups;
 /// <param name="Unneeded">Packs, in whatever generations, of which no backup needs a page.</param>
 /// <param name="Superseded">Generations of needed packs that have a higher one.</param>
 /// <param name="Sparse">Packs to be written anew, the emptiest first.</param>
-/// <param name="Segments">WAL that ends before the oldest backup begins.</param>
+/// <param name="Segments">WAL that no backup needs.</param>
 public sealed record CollectionPlan(
-    IReadOnlyList<StoredPack> Unneeded, IReadOnlyList<StoredPack> Superseded, IReadOnlyList<SparsePack> Sparse, IReadOnlyList<StoredSegment> Segments)
+    IReadOnlyList<StoredPack> Unneeded, IReadOnlyList<StoredPack> Superseded, IReadOnlyList<SparsePack> Sparse, IReadOnlyList<UnneededSegment> Segments)
 {
     /// <summary>Bytes that the repository gives back, about.</summary>
     public long FreedLength =>
-        Unneeded.Sum(static p => p.StoredLength) + Superseded.Sum(static p => p.StoredLength) + Segments.Sum(static s => s.StoredLength)
+        Unneeded.Sum(static p => p.StoredLength) + Superseded.Sum(static p => p.StoredLength) + Segments.Sum(static s => s.Segment.StoredLength)
         + Sparse.Sum(static s => s.Pack.StoredLength - s.NeededLength);
 
     /// <param name="packs">All generations of all packs.</param>
     /// <param name="pages">How many pages a pack holds; 0 leaves it alone.</param>
-    public static CollectionPlan Make(PageNeeds needs, IReadOnlyList<StoredPack> packs, Func<StoredPack, int> pages, IReadOnlyList<StoredSegment> segments, SegmentSize segmentSize)
+    public static CollectionPlan Make(PageNeeds needs, IReadOnlyList<StoredPack> packs, Func<StoredPack, int> pages, WalNeeds wal, IReadOnlyList<StoredSegment> segments)
     {
         var highest = packs.Where(p => needs.Packs.ContainsKey(p.Name)).GroupBy(static p => p.Name).Select(static g => g.MaxBy(static p => p.Generation)).ToHashSet();
         var sparse = highest.Select(p => new SparsePack(p, needs.Packs[p.Name], pages(p))).Where(static s => s.Needed.Count * 2L < s.Pages);
@@ -26,7 +25,6 @@ public sealed record CollectionPlan(
             [.. packs.Where(p => !needs.Packs.ContainsKey(p.Name))],
             [.. packs.Where(p => needs.Packs.ContainsKey(p.Name) && !highest.Contains(p))],
             [.. sparse.OrderBy(static s => (double)s.Needed.Count / s.Pages).ThenBy(static s => s.Pack.Name, StringComparer.Ordinal)],
-            // A position before the oldest backup's begin serves none, whatever its timeline. Without backups all stays: the next one takes over from it.
-            needs.OldestBegin is { } begin ? [.. segments.Where(s => s.Name.Number(segmentSize) < segmentSize.NumberOf(begin))] : []);
+            [.. segments.Select(s => new UnneededSegment(s, wal.WhyUnneeded(s.Name) ?? "")).Where(static s => s.Why.Length > 0)]);
     }
 }

@@ -11,7 +11,17 @@ public sealed class CollectionResult
 
     internal List<StoredSegment> RemovedSegments { get; } = [];
 
+    internal List<BackupId> RemovedBackups { get; } = [];
+
+    internal List<(BackupId Id, string Reason)> RefusedBackups { get; } = [];
+
     internal List<string> Problems { get; } = [];
+
+    /// <summary>Backups that were to go and are gone.</summary>
+    public IReadOnlyList<BackupId> Backups => RemovedBackups;
+
+    /// <summary>Backups that were to go and stay, and why, as it follows "Skipping delete of backup …".</summary>
+    public IReadOnlyList<(BackupId Id, string Reason)> Refused => RefusedBackups;
 
     /// <summary>Packs that are gone.</summary>
     public IReadOnlyList<StoredPack> Removed => RemovedPacks;
@@ -29,6 +39,9 @@ public sealed class CollectionResult
 
     /// <summary>Whether nothing is left to do: neither held nor out of budget.</summary>
     public bool IsFinished { get; internal set; } = true;
+
+    /// <summary>Whether WAL stays that the next backup may make garbage of.</summary>
+    internal bool AwaitsBackup { get; set; }
 
     /// <summary>Bytes that the repository has given back.</summary>
     public long FreedLength { get; internal set; }

@@ -1,6 +1,7 @@
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
+using Barkeep.Wal;
 
 namespace Barkeep.Backups;
 
@@ -23,14 +24,18 @@ public sealed class Collector(Repository repository, ServerName server, Location
 
     /// <summary>What a collection would do now, for each lineage; does nothing.</summary>
     /// <exception cref="BarkeepException">Damaged: a manifest cannot be read, so what it needs is not known. NewerRepository, Storage.</exception>
-    public async Task<IReadOnlyList<CollectionPlan>> PlanAsync(CancellationToken cancellationToken)
+    public Task<IReadOnlyList<CollectionPlan>> PlanAsync(CancellationToken cancellationToken) => PlanAsync([], cancellationToken);
+
+    /// <summary>As <see cref="PlanAsync(CancellationToken)"/>, if backups were removed first.</summary>
+    internal async Task<IReadOnlyList<CollectionPlan>> PlanAsync(IReadOnlyList<BackupRemoval> removals, CancellationToken cancellationToken)
     {
         var plans = new List<CollectionPlan>();
         foreach (var lineage in repository.Lineages)
         {
-            var seen = await LookAsync(lineage, null, cancellationToken);
+            var result = new CollectionResult();
+            var seen = await LookAsync(lineage, removals.FirstOrDefault(r => r.Lineage == lineage), result, cancellationToken);
             var needs = await PageNeeds.ReadAsync(lineage, seen.Manifests, cancellationToken);
-            plans.Add(await PlanAsync(lineage, seen, needs, new(), cancellationToken));
+            plans.Add(await PlanAsync(lineage, seen, needs, seen.Backups, result, cancellationToken));
         }
         return plans;
     }
@@ -52,22 +57,24 @@ public sealed class Collector(Repository repository, ServerName server, Location
     /// <summary>Collects. What is removed is gone for good when it returns.</summary>
     /// <param name="budget">Bytes to write anew at most; see <see cref="DefaultBudget"/>.</param>
     /// <exception cref="BarkeepException">NewerRepository, Storage.</exception>
-    public Task<CollectionResult> RunAsync(long budget, CancellationToken cancellationToken) => RunAsync(budget, null, cancellationToken);
+    public Task<CollectionResult> RunAsync(long budget, CancellationToken cancellationToken) => RunAsync(budget, [], cancellationToken);
 
-    /// <summary>Removes a backup between the first and the second step: what it needs does not count.</summary>
-    /// <exception cref="BarkeepException">Damaged: another manifest of its lineage cannot be read; nothing has been removed, the backup neither.</exception>
-    internal async Task<CollectionResult> RunAsync(long budget, (Lineage Lineage, BackupId Id)? deleted, CancellationToken cancellationToken)
+    /// <summary>Removes backups between the first and the second step: what they need does not count.</summary>
+    /// <exception cref="BarkeepException">
+    /// Damaged: another manifest of their lineage cannot be read; Busy: another process keeps or removes backups just now. Nothing has been removed of that lineage, its backups neither.
+    /// </exception>
+    internal async Task<CollectionResult> RunAsync(long budget, IReadOnlyList<BackupRemoval> removals, CancellationToken cancellationToken)
     {
         using var turn = DutyLock.TryTake(locations.CollectionLock(server));
         var result = new CollectionResult { Hold = turn is null ? new(ErrorKind.Busy, "another collection is running") : null };
         foreach (var lineage in repository.Lineages)
         {
-            var id = deleted?.Lineage == lineage ? deleted?.Id : null;
+            var removal = removals.FirstOrDefault(r => r.Lineage == lineage);
             try
             {
-                await RunAsync(lineage, id, budget, turn is not null, result, cancellationToken);
+                await RunAsync(lineage, removal, budget, turn is not null, result, cancellationToken);
             }
-            catch (BarkeepException e) when (id is null && e.Kind == ErrorKind.Damaged)
+            catch (BarkeepException e) when (removal is null && e.Kind == ErrorKind.Damaged)
             {
                 result.Hold = new(e.Kind, e.Message);
             }
@@ -76,23 +83,23 @@ public sealed class Collector(Repository repository, ServerName server, Location
         if (turn is not null && (result.IsFinished || result.Hold?.Kind == ErrorKind.Damaged))
         {
             // A damaged manifest is not read again each minute: it stays as it is until somebody acts.
-            (await CollectionMemory.LookAsync(repository, cancellationToken)).Write(locations.CollectionMemory(server));
+            (await CollectionMemory.LookAsync(repository, cancellationToken) with { AwaitsBackup = result.AwaitsBackup }).Write(locations.CollectionMemory(server));
         }
         return result;
     }
 
-    async Task RunAsync(Lineage lineage, BackupId? deleted, long budget, bool mayCollect, CollectionResult result, CancellationToken cancellationToken)
+    async Task RunAsync(Lineage lineage, BackupRemoval? removal, long budget, bool mayCollect, CollectionResult result, CancellationToken cancellationToken)
     {
         // What there is, and what is needed of it. Not worth reading when it cannot be acted upon.
-        var seen = await LookAsync(lineage, deleted, cancellationToken);
-        if (deleted is null && (!mayCollect || IsHeld(seen.Backups, null, result)))
+        var seen = await LookAsync(lineage, removal, result, cancellationToken);
+        if (removal is null && (!mayCollect || IsHeld(seen.Backups, null, result)))
         {
             return;
         }
         var needs = await PageNeeds.ReadAsync(lineage, seen.Manifests, cancellationToken);
-        if (deleted is { } id)
+        if (removal is not null)
         {
-            await lineage.Backups.RemoveAsync(id, cancellationToken);
+            await RemoveAsync(removal, result, cancellationToken);
         }
 
         // Whether that still holds: nobody may need what was listed, and not be among those who were asked.
@@ -109,12 +116,12 @@ public sealed class Collector(Repository repository, ServerName server, Location
         }
 
         // Everything that goes, before anything is written.
-        var plan = await PlanAsync(lineage, seen, needs, result, cancellationToken);
+        var plan = await PlanAsync(lineage, seen, needs, now, result, cancellationToken);
         foreach (var pack in plan.Unneeded)
         {
             await RemoveAsync(lineage, pack, result, cancellationToken);
         }
-        foreach (var segment in plan.Segments)
+        foreach (var (segment, _) in plan.Segments)
         {
             await lineage.Wal.DeleteSegmentAsync(segment, cancellationToken);
             result.RemovedSegments.Add(segment);
@@ -129,13 +136,31 @@ public sealed class Collector(Repository repository, ServerName server, Location
         await lineage.SweepEmptyAsync(cancellationToken);
     }
 
-    // Packs and segments first: what is listed here was put before the backups are listed.
-    static async Task<Sight> LookAsync(Lineage lineage, BackupId? without, CancellationToken cancellationToken)
+    // Packs and segments first: what is listed here was put before the backups are listed, and before the histories are.
+    static async Task<Sight> LookAsync(Lineage lineage, BackupRemoval? without, CollectionResult result, CancellationToken cancellationToken)
     {
         var packs = await lineage.Packs.ListAsync(cancellationToken);
         var segments = await lineage.Wal.ListSegmentsAsync(cancellationToken);
+        var histories = await lineage.Wal.ReadHistoriesAsync(result.Problems, cancellationToken);
         var backups = await lineage.Backups.ListPartsAsync(cancellationToken);
-        return new(packs, segments, backups, [.. backups.Where(b => b.Parts.HasFlag(BackupParts.Manifest) && b.Id != without).Select(static b => b.Id)]);
+        return new(packs, segments, histories, backups, [.. backups.Where(b => b.Parts.HasFlag(BackupParts.Manifest) && without?.Ids.Contains(b.Id) != true).Select(static b => b.Id)]);
+    }
+
+    // At the last moment it counts what is kept and how many there are; who keeps a backup takes the same lock.
+    async Task RemoveAsync(BackupRemoval removal, CollectionResult result, CancellationToken cancellationToken)
+    {
+        using var turn = DutyLock.TryTake(locations.CatalogLock(server))
+            ?? throw new BarkeepException(ErrorKind.Busy, $"another command is keeping or deleting a backup of server {server}", "run the command again");
+        foreach (var id in removal.Ids)
+        {
+            if (removal.Refusal(await removal.Lineage.Backups.ListPartsAsync(cancellationToken), id) is { } refusal)
+            {
+                result.RefusedBackups.Add((id, refusal));
+                continue;
+            }
+            await removal.Lineage.Backups.RemoveAsync(id, cancellationToken);
+            result.RemovedBackups.Add(id);
+        }
     }
 
     bool IsHeld(IReadOnlyList<(BackupId Id, BackupParts Parts)> backups, HashSet<BackupId>? known, CollectionResult result)
@@ -161,7 +186,8 @@ public sealed class Collector(Repository repository, ServerName server, Location
         return DutyLock.IsHeld(locations.RestoreLock(server)) ? new(ErrorKind.Busy, "a restore is running") : null;
     }
 
-    static async Task<CollectionPlan> PlanAsync(Lineage lineage, Sight seen, PageNeeds needs, CollectionResult result, CancellationToken cancellationToken)
+    static async Task<CollectionPlan> PlanAsync(
+        Lineage lineage, Sight seen, PageNeeds needs, IReadOnlyList<(BackupId Id, BackupParts Parts)> backups, CollectionResult result, CancellationToken cancellationToken)
     {
         var there = seen.Packs.Select(static p => p.Name).ToHashSet(StringComparer.Ordinal);
         result.Problems.AddRange(needs.Packs.Keys.Where(p => !there.Contains(p)).Select(static p => $"pack {p}, of which backups need pages, is not there"));
@@ -177,7 +203,17 @@ public sealed class Collector(Repository repository, ServerName server, Location
                 result.Problems.Add(e.Message);
             }
         }
-        return CollectionPlan.Make(needs, seen.Packs, p => pages.GetValueOrDefault(p), seen.Segments, lineage.Identity.SegmentSize);
+        var wal = WalNeedsOf(lineage, seen, needs, backups, result);
+        return CollectionPlan.Make(needs, seen.Packs, p => pages.GetValueOrDefault(p), wal, seen.Segments);
+    }
+
+    static WalNeeds WalNeedsOf(Lineage lineage, Sight seen, PageNeeds needs, IReadOnlyList<(BackupId Id, BackupParts Parts)> backups, CollectionResult result)
+    {
+        var parts = backups.ToDictionary(static b => b.Id.ToString(), static b => b.Parts);
+        var wal = new WalNeeds(
+            [.. needs.Backups.OrderBy(static b => b.BackupId, StringComparer.Ordinal).Select(b => (b, parts.GetValueOrDefault(b.BackupId)))], seen.Histories, lineage.Identity.SegmentSize);
+        result.AwaitsBackup |= wal.IsAwaitingBackup || seen.Segments.Any(s => wal.IsAwaiting(s.Name));
+        return wal;
     }
 
     static async Task RemoveAsync(Lineage lineage, StoredPack pack, CollectionResult result, CancellationToken cancellationToken)
@@ -246,5 +282,6 @@ public sealed class Collector(Repository repository, ServerName server, Location
     static bool IsOfThePack(BarkeepException e) => e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing or ErrorKind.NewerRepository;
 
     sealed record Sight(
-        IReadOnlyList<StoredPack> Packs, IReadOnlyList<StoredSegment> Segments, IReadOnlyList<(BackupId Id, BackupParts Parts)> Backups, HashSet<BackupId> Manifests);
+        IReadOnlyList<StoredPack> Packs, IReadOnlyList<StoredSegment> Segments, IReadOnlyDictionary<TimelineId, TimelineHistory> Histories,
+        IReadOnlyList<(BackupId Id, BackupParts Parts)> Backups, HashSet<BackupId> Manifests);
 }

@@ -4,16 +4,20 @@ using Barkeep.Wal;
 
 namespace Barkeep.Backups;
 
-/// <summary>What backups need of packs and of WAL, as their manifests say.</summary>
+/// <summary>What backups need of packs, as their manifests say.</summary>
 public sealed class PageNeeds
 {
     readonly Dictionary<string, PageSet> _packs = new(StringComparer.Ordinal);
+    readonly List<BackupInfo> _backups = [];
 
     /// <summary>Each pack of which a page is needed, and which pages.</summary>
     public IReadOnlyDictionary<string, PageSet> Packs => _packs;
 
+    /// <summary>The backups.</summary>
+    public IReadOnlyList<BackupInfo> Backups => _backups;
+
     /// <summary>Where the oldest backup begins; null without backups.</summary>
-    public Lsn? OldestBegin { get; private set; }
+    internal Lsn? OldestBegin => _backups.Count == 0 ? null : _backups.Min(static b => b.BeginLsn);
 
     /// <summary>Reads the backups' manifests. One that has been deleted meanwhile needs nothing.</summary>
     /// <exception cref="BarkeepException">Damaged: a manifest that cannot be read could refer to any page, so none may be removed. NewerRepository, Storage.</exception>
@@ -50,6 +54,6 @@ public sealed class PageNeeds
             }
             pages.Add(run.Ordinal, run.Count);
         }
-        OldestBegin = OldestBegin is { } oldest && oldest < manifest.Info.BeginLsn ? oldest : manifest.Info.BeginLsn;
+        _backups.Add(manifest.Info);
     }
 }

@@ -30,6 +30,12 @@ public sealed record ConfigKey(string Name, string? Default, bool IsSecret = fal
         // While one reader waits for its server process, another compresses (bench/RESULTS.md); the primary shall not notice.
         new("parallel_jobs", Math.Min(Environment.ProcessorCount + 1, 4).ToString(CultureInfo.InvariantCulture)),
         new("bandwidth_limit", "0"),
+        new("retention_policy", "RECOVERY WINDOW OF 3 MONTHS"),
+        new("wal_retention_policy", "MAIN"),
+        new("minimum_redundancy", "0"),
+        new("last_backup_maximum_age", null),
+        new("last_backup_minimum_size", null),
+        new("last_wal_maximum_age", null),
     ];
 
     public static ConfigKey? Find(string name) => All.FirstOrDefault(k => k.Name == name);

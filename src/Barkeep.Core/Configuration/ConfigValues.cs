@@ -27,6 +27,11 @@ sealed class ConfigValues(ServerName server, IReadOnlyDictionary<string, string>
         ReceiveTimeout = TimeSpan.FromSeconds(Number("receive_timeout", 1, 86400)),
         Jobs = Number("parallel_jobs", 1, 64),
         BandwidthLimit = Number("bandwidth_limit", 0, int.MaxValue),
+        Retention = Retention(),
+        MinimumRedundancy = Number("minimum_redundancy", 0, 99_999),
+        BackupMaximumAge = Age("last_backup_maximum_age"),
+        BackupMinimumSize = Size("last_backup_minimum_size"),
+        WalMaximumAge = Age("last_wal_maximum_age"),
     };
 
     string? Text(string key) => values.TryGetValue(key, out var value) ? value : ConfigKey.Find(key)!.Default;
@@ -49,6 +54,53 @@ sealed class ConfigValues(ServerName server, IReadOnlyDictionary<string, string>
         "verify-full" => SslMode.VerifyFull,
         var other => throw Bad("sslmode", $"is '{other}', not one of disable, allow, prefer, require, verify-ca, verify-full"),
     };
+
+    RetentionPolicy Retention()
+    {
+        // Barman knows no other policy for WAL than that of the backups.
+        if (Optional("wal_retention_policy") is { } wal && !wal.AsSpan().Trim().Equals("MAIN", StringComparison.OrdinalIgnoreCase))
+        {
+            throw Bad("wal_retention_policy", $"is '{wal}': WAL is kept as long as a backup needs it, which is MAIN");
+        }
+        return RetentionPolicy.TryParse(Text("retention_policy") ?? "", out var policy)
+            ? policy
+            : throw Bad("retention_policy", $"is '{Text("retention_policy")}', not REDUNDANCY n, RECOVERY WINDOW OF n DAYS, WEEKS or MONTHS, KEEP n HOURLY n DAILY n WEEKLY n MONTHLY, or none");
+    }
+
+    AgeLimit? Age(string key) => Optional(key) switch
+    {
+        null => null,
+        { } text when AgeLimit.TryParse(text, out var age) => age,
+        { } text => throw Bad(key, $"is '{text}', not a number of MINUTES, HOURS, DAYS, WEEKS or MONTHS"),
+    };
+
+    // As Barman takes it: powers of 1000 in k, M, G, T, of 1024 in Ki, Mi, Gi, Ti.
+    long? Size(string key)
+    {
+        if (Optional(key) is not { } text)
+        {
+            return null;
+        }
+        var trimmed = text.Trim();
+        var digits = trimmed.TrimEnd([.. "kKMGTi "]);
+        var unit = trimmed[digits.Length..].Trim();
+        var factor = unit switch
+        {
+            "" => 1L,
+            "k" => 1000L,
+            "Ki" => 1L << 10,
+            "M" => 1000L * 1000,
+            "Mi" => 1L << 20,
+            "G" => 1000L * 1000 * 1000,
+            "Gi" => 1L << 30,
+            "T" => 1000L * 1000 * 1000 * 1000,
+            "Ti" => 1L << 40,
+            _ => 0,
+        };
+        return factor > 0 && int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? number * factor
+            : throw Bad(key, $"is '{text}', not a number of bytes, or of k, Ki, M, Mi, G, Gi, T, Ti");
+    }
 
     // The server's name and this installation's id: two installations that back up one server must not share a slot,
     // since each would lose the WAL that the other has acknowledged.

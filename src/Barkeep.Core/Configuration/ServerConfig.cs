@@ -51,6 +51,21 @@ public sealed record ServerConfig
     /// <summary>Kilobytes a second that a backup may read; 0 is no limit.</summary>
     public required int BandwidthLimit { get; init; }
 
+    /// <summary>Which backups cron lets go.</summary>
+    public RetentionPolicy Retention { get; init; } = RetentionPolicy.None;
+
+    /// <summary>Backups that neither cron nor delete goes below.</summary>
+    public int MinimumRedundancy { get; init; }
+
+    /// <summary>The age at which check calls the newest backup too old; null for never.</summary>
+    public AgeLimit? BackupMaximumAge { get; init; }
+
+    /// <summary>Bytes of the cluster below which check calls the newest backup too small; null for never.</summary>
+    public long? BackupMinimumSize { get; init; }
+
+    /// <summary>The age at which check calls the newest WAL too old; null for never.</summary>
+    public AgeLimit? WalMaximumAge { get; init; }
+
     /// <summary>How the slots that installations of Barkeep choose for a server begin; an installation's id follows.</summary>
     public static string SlotPrefix(ServerName server) =>
         $"barkeep_{string.Concat(server.ToString().Select(static c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '_'))}_";

@@ -29,6 +29,7 @@ public static class Checklist
             server is null ? null : WalLevel(server),
             server is null ? null : Slot(facts, server),
             Repository(facts),
+            .. facts.Known is null ? [] : RetentionChecks.Judge(facts),
             .. Backups(facts),
             server is null ? null : Identity(facts, server),
             Receiver(facts),

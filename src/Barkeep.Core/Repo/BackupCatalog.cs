@@ -81,6 +81,31 @@ public sealed class BackupCatalog
     public async Task FailAsync(BackupId id, string reason, ErrorKind kind, DateTimeOffset now, CancellationToken cancellationToken) =>
         await _store.PutAsync(NameOf(id, "failed"), Record.Seal("failed", Version, new(now, reason, kind.ToString()), RepoJson.Default.FailedPayload), cancellationToken);
 
+    /// <summary>
+    /// Keeps a backup, or lets it go again. Durable when it returns; cut off before, the backup is kept as it was, or as it is to be, or with more.
+    /// Who removes backups must not do so meanwhile (<c>Locations.CatalogLock</c>).
+    /// </summary>
+    /// <param name="target">Null: it is kept no more.</param>
+    public async Task KeepAsync(BackupId id, KeepTarget? target, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        if (target is { } wanted)
+        {
+            await _store.PutAsync(NameOf(id, NameOf(wanted)), Record.Seal("keep", Version, new(now), RepoJson.Default.KeepPayload), cancellationToken);
+        }
+        foreach (var other in Enum.GetValues<KeepTarget>().Where(t => t != target))
+        {
+            await _store.DeleteAsync(NameOf(id, NameOf(other)), cancellationToken);
+        }
+    }
+
+    /// <summary>With what a backup is kept; with both marks, which a change that was cut off leaves, fully.</summary>
+    public static KeepTarget? KeepOf(BackupParts parts) => parts switch
+    {
+        _ when parts.HasFlag(BackupParts.KeptFull) => KeepTarget.Full,
+        _ when parts.HasFlag(BackupParts.KeptStandalone) => KeepTarget.Standalone,
+        _ => null,
+    };
+
     /// <summary>Reads and checks a backup's whole manifest.</summary>
     /// <exception cref="BarkeepException">ObjectMissing, Damaged, HostilePath, NewerRepository.</exception>
     public async Task<Manifest> ReadManifestAsync(BackupId id, CancellationToken cancellationToken)
@@ -96,7 +121,7 @@ public sealed class BackupCatalog
     /// </summary>
     public async Task RemoveAsync(BackupId id, CancellationToken cancellationToken)
     {
-        foreach (var part in (string[])["started", "manifest", "complete", "failed"])
+        foreach (var part in (string[])["started", "manifest", "complete", "failed", NameOf(KeepTarget.Standalone), NameOf(KeepTarget.Full)])
         {
             await _store.DeleteAsync(NameOf(id, part), cancellationToken);
         }
@@ -120,7 +145,7 @@ public sealed class BackupCatalog
         }
         catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
         {
-            return new(id, BackupState.Damaged, null, null, e.Message);
+            return new(id, BackupState.Damaged, null, null, e.Message) { Keep = KeepOf(parts) };
         }
     }
 
@@ -134,7 +159,7 @@ public sealed class BackupCatalog
                 return null;
             }
             CheckIdentity(id, info);
-            return new(id, parts.HasFlag(BackupParts.Complete) ? BackupState.Done : BackupState.WaitingForWals, info, info.BeginTime, null);
+            return new(id, parts.HasFlag(BackupParts.Complete) ? BackupState.Done : BackupState.WaitingForWals, info, info.BeginTime, null) { Keep = KeepOf(parts) };
         }
         if ((parts & (BackupParts.Started | BackupParts.Failed)) == 0)
         {
@@ -177,8 +202,12 @@ public sealed class BackupCatalog
         "manifest" => BackupParts.Manifest,
         "complete" => BackupParts.Complete,
         "failed" => BackupParts.Failed,
+        "keep.full" => BackupParts.KeptFull,
+        "keep.standalone" => BackupParts.KeptStandalone,
         _ => BackupParts.None,
     };
+
+    static string NameOf(KeepTarget target) => target == KeepTarget.Full ? "keep.full" : "keep.standalone";
 
     string NameOf(BackupId id, string part) => $"{_prefix}{id}/{part}";
 }

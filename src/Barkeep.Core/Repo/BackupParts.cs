@@ -17,4 +17,10 @@ public enum BackupParts
 
     /// <summary>It ended without a manifest.</summary>
     Failed = 8,
+
+    /// <summary>It is kept, with all WAL from it on.</summary>
+    KeptFull = 16,
+
+    /// <summary>It is kept, with the WAL that makes it consistent.</summary>
+    KeptStandalone = 32,
 }

@@ -4,4 +4,8 @@ namespace Barkeep.Repo;
 /// <param name="Info">Its properties, once it has a manifest.</param>
 /// <param name="StartedAt">When it began; null when the record of that is gone.</param>
 /// <param name="Failure">Why it failed, or what is damaged; null otherwise.</param>
-public sealed record BackupRecord(BackupId Id, BackupState State, BackupInfo? Info, DateTimeOffset? StartedAt, string? Failure);
+public sealed record BackupRecord(BackupId Id, BackupState State, BackupInfo? Info, DateTimeOffset? StartedAt, string? Failure)
+{
+    /// <summary>With what it is kept until it is released; null when it is not.</summary>
+    public KeepTarget? Keep { get; init; }
+}

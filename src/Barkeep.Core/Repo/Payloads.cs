@@ -15,6 +15,8 @@ static class Payloads
 
     internal sealed record FailedPayload(DateTimeOffset FailedAt, string Reason, string Kind);
 
+    internal sealed record KeepPayload(DateTimeOffset KeptAt);
+
     internal sealed record WalPayload(string Name, long Length);
 
     internal sealed record ChangesPayload(string Name, int SegmentSize, bool IsWhole, string? Everything);

@@ -96,6 +96,25 @@ public sealed class WalArchive
         return timelines;
     }
 
+    /// <summary>The histories that are here and can be read, by timeline.</summary>
+    /// <param name="damage">Takes a line for each that cannot.</param>
+    public async Task<IReadOnlyDictionary<TimelineId, TimelineHistory>> ReadHistoriesAsync(ICollection<string> damage, CancellationToken cancellationToken)
+    {
+        var histories = new Dictionary<TimelineId, TimelineHistory>();
+        foreach (var timeline in await ListHistoriesAsync(cancellationToken))
+        {
+            try
+            {
+                histories[timeline] = await GetHistoryAsync(timeline, cancellationToken);
+            }
+            catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
+            {
+                damage.Add(e.Message);
+            }
+        }
+        return histories;
+    }
+
     /// <summary>All segments, by timeline and position, a partial one after the complete one of the same name.</summary>
     public async Task<IReadOnlyList<StoredSegment>> ListSegmentsAsync(CancellationToken cancellationToken)
     {

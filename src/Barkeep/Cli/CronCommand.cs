@@ -17,13 +17,20 @@ sealed class CronCommand : SessionCommand
     /// <summary>After a backup that failed, how long until cron tries another.</summary>
     static readonly TimeSpan Forbearance = TimeSpan.FromMinutes(30);
 
+    readonly Option<bool> _dryRun = new("--dry-run") { Description = "say what the retention policy would remove, and why; do nothing" };
     readonly IgnoredOptions _ignored = new("--keep-descriptors!");
 
     public CronCommand()
-        : base("cron", "Do what is due: run every minute.") => _ignored.AddTo(this);
+        : base("cron", "Do what is due: run every minute.")
+    {
+        Add(_dryRun);
+        _ignored.AddTo(this);
+    }
 
     public override Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken) =>
-        session.ForEachAsync(session.Config.ListServers().Where(session.IsSetUp), server => RunAsync(session, server, cancellationToken));
+        session.ForEachAsync(session.Config.ListServers().Where(session.IsSetUp), server => parse.GetValue(_dryRun)
+            ? RetentionReport.PlanAsync(session, server, cancellationToken)
+            : RunAsync(session, server, cancellationToken));
 
     static async Task<int> RunAsync(Session session, ServerName server, CancellationToken cancellationToken)
     {
@@ -33,7 +40,7 @@ sealed class CronCommand : SessionCommand
             session.Output.Info($"Another cron process is already running on server {server}. Skipping to the next server");
             return 0;
         }
-        _ = session.Config.Read(server);
+        var config = session.Config.Read(server);
         var repository = await Repository.OpenAsync(session.Locations.RepositoryDirectory(server), cancellationToken);
         if (repository.Current is not { } lineage)
         {
@@ -59,6 +66,9 @@ sealed class CronCommand : SessionCommand
         {
             session.Output.Info(missing is null ? $"Backup {id} of server {server} is complete" : $"Backup {id} of server {server} waits for WAL file {missing}");
         }
+
+        // Backups that the retention policy does not want go.
+        await RetentionReport.EnforceAsync(session, config, repository, cancellationToken);
 
         // What no backup needs any more goes.
         await CollectAsync(session, server, repository, cancellationToken);

@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
-using System.Text.Json.Nodes;
 using Barkeep.Backups;
 using Barkeep.Cli.Shared;
 using Barkeep.Common;
@@ -12,7 +10,7 @@ namespace Barkeep.Cli;
 sealed class GcCommand : SessionCommand
 {
     readonly Argument<string[]> _servers = CommonArguments.Servers();
-    readonly Option<bool> _dryRun = new("--dry-run") { Description = "say what would go, and why; remove nothing" };
+    readonly Option<bool> _dryRun = CommonArguments.DryRun();
 
     public GcCommand()
         : base("gc", "Give back the space of what no backup needs any more.")
@@ -31,34 +29,11 @@ sealed class GcCommand : SessionCommand
         _ = session.ReadSetUp(server);
         var collector = new Collector(await session.OpenRepositoryAsync(server, cancellationToken), server, session.Locations);
         var plans = await collector.PlanAsync(cancellationToken);
-        var rows = new JsonArray();
-        void Tell(string what, long bytes, string why)
-        {
-            session.Output.Line($"{what} ({new ByteSize(bytes)}): {why}");
-            rows.Add((JsonNode)new JsonObject { ["object"] = what, ["bytes"] = bytes, ["reason"] = why });
-        }
-        foreach (var plan in plans)
-        {
-            foreach (var pack in plan.Unneeded)
-            {
-                Tell($"pack {pack}", pack.StoredLength, "no backup needs a page of it");
-            }
-            foreach (var pack in plan.Superseded)
-            {
-                Tell($"pack {pack}", pack.StoredLength, "it was written anew");
-            }
-            foreach (var sparse in plan.Sparse)
-            {
-                Tell($"pack {sparse.Pack}", sparse.Pack.StoredLength - sparse.NeededLength, string.Create(CultureInfo.InvariantCulture, $"{sparse.Needed.Count} of its {sparse.Pages} pages are needed, and are to be written anew"));
-            }
-            foreach (var segment in plan.Segments)
-            {
-                Tell($"WAL {segment.Name}{(segment.IsPartial ? ".partial" : "")}", segment.StoredLength, "it ends before the oldest backup begins");
-            }
-        }
+        var json = CollectionReport.Plan(session, plans);
         var hold = await collector.FindHoldAsync(cancellationToken);
         session.Output.Line($"{new ByteSize(plans.Sum(static p => p.FreedLength))} would be freed on server {server}{(hold is null ? "" : $", but not now: {hold.Reason}")}");
-        session.Output.Result(server, new JsonObject { ["garbage"] = rows, ["freed_bytes"] = plans.Sum(static p => p.FreedLength), ["held"] = hold?.Reason });
+        json["held"] = hold?.Reason;
+        session.Output.Result(server, json);
         return 0;
     }
 

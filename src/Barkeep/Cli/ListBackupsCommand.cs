@@ -24,7 +24,7 @@ sealed class ListBackupsCommand : SessionCommand
         var minimal = parse.GetValue(_minimal);
         return session.ForEachAsync(session.Select(parse.GetValue(_servers)!), async server =>
         {
-            _ = session.Config.Read(server);
+            var config = session.Config.Read(server);
             if (minimal)
             {
                 var ids = await ServerBackups.ListIdsAsync(session, server, cancellationToken);
@@ -33,6 +33,7 @@ sealed class ListBackupsCommand : SessionCommand
             else
             {
                 var backups = await ServerBackups.ReadAsync(session, server, withWal: true, cancellationToken);
+                await backups.JudgeAsync(config, cancellationToken);
                 Tell(session.Output, server, backups.NewestFirst, backup => backup.ListLine(server), static backup => backup.ListRow());
             }
             return 0;

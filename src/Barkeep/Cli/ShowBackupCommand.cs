@@ -19,12 +19,18 @@ sealed class ShowBackupCommand : SessionCommand
 
     public override async Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
     {
-        var server = session.Read(parse.GetValue(_server)!).Name;
+        var config = session.Read(parse.GetValue(_server)!);
+        var server = config.Name;
         var backups = await ServerBackups.ReadAsync(session, server, withWal: true, cancellationToken);
+        await backups.JudgeAsync(config, cancellationToken);
         var backup = backups.Find(server, parse.GetValue(_backup)!);
         var usable = backups.OldestFirst.Where(b => b.IsUsable || b == backup).ToList();
         var place = usable.IndexOf(backup);
-        var details = new BackupDetails(server, backup, usable.ElementAtOrDefault(place - 1), usable.ElementAtOrDefault(place + 1));
+        var details = new BackupDetails(server, backup, usable.ElementAtOrDefault(place - 1), usable.ElementAtOrDefault(place + 1))
+        {
+            IsRetentionEnforced = !config.Retention.IsNone,
+            Children = [.. usable.Where(b => b.Info?.Parent == backup.Id.ToString() && b.Lineage == backup.Lineage).Select(static b => b.Id)],
+        };
         foreach (var line in details.Lines())
         {
             session.Output.Line(line);

@@ -45,11 +45,12 @@ sealed class StatusCommand : SessionCommand
         }
         yield return ("receive_wal", "WAL receiver", Receiver(facts));
         yield return ("passive_node", "Passive node", "False");
-        yield return ("retention_policies", "Retention policies", "not enforced");
+        yield return ("retention_policies", "Retention policies", config.Retention.IsNone ? "not enforced" : $"enforced (mode: auto, retention: {config.Retention}, WAL retention: MAIN)");
         var usable = facts.Backups.Where(static b => b.State is BackupState.Done or BackupState.WaitingForWals).ToList();
         yield return ("backups_number", "No. of available backups", usable.Count.ToString(CultureInfo.InvariantCulture));
         yield return ("first_backup", "First available backup", usable.Count == 0 ? "None" : usable[0].Id.ToString());
         yield return ("last_backup", "Last available backup", usable.Count == 0 ? "None" : usable[^1].Id.ToString());
+        yield return ("minimum_redundancy", "Minimum redundancy requirements", MinimumRedundancy(config, facts));
         if (facts.Gaps.Count > 0)
         {
             yield return ("wal_gaps", "WAL gaps", string.Join("; ", facts.Gaps));
@@ -70,6 +71,12 @@ sealed class StatusCommand : SessionCommand
         {
             yield return ("replication_slot", "Replication slot", $"{slot.Name} ({new ByteSize(slot.RetainedBytes)} retained)");
         }
+    }
+
+    static string MinimumRedundancy(ServerConfig config, HealthFacts facts)
+    {
+        var count = facts.Backups.Count(static b => b.State == BackupState.Done);
+        return string.Create(CultureInfo.InvariantCulture, $"{(count >= config.MinimumRedundancy ? "satisfied" : "FAILED")} ({count}/{config.MinimumRedundancy})");
     }
 
     static string Receiver(HealthFacts facts) =>

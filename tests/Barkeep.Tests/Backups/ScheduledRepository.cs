@@ -75,7 +75,7 @@ sealed class ScheduledRepository(Schedule schedule, string home) : IDisposable
         }
         try
         {
-            await BackupDeletion.RunAsync(repository, Server, Locations, backups[schedule.Random.Next(backups.Count)].Id, TimeProvider.System, default);
+            await new BackupDeletion(repository, Server, Locations, TimeProvider.System).RunAsync(backups[schedule.Random.Next(backups.Count)].Id, default);
         }
         catch (BarkeepException e) when (e.Kind is ErrorKind.Busy or ErrorKind.UnknownBackup)
         {
@@ -146,7 +146,7 @@ sealed class ScheduledRepository(Schedule schedule, string home) : IDisposable
         [.. (await (await Repository.OpenAsync(Directory, default)).Current!.Backups.ListPartsAsync(default)).Where(static b => b.Parts.HasFlag(BackupParts.Manifest)).Select(static b => b.Id)];
 
     public async Task<CollectionResult> DeleteAsync(BackupId id) =>
-        await BackupDeletion.RunAsync(await Repository.OpenAsync(Directory, default), Server, Locations, id, TimeProvider.System, default);
+        await new BackupDeletion(await Repository.OpenAsync(Directory, default), Server, Locations, TimeProvider.System).RunAsync(id, default);
 
     /// <summary>Every backup must be whole.</summary>
     public async Task<Lineage> CheckBackupsAsync()

@@ -129,7 +129,7 @@ public sealed class BackupDeletionTests
     }
 
     static async Task<CollectionResult> DeleteAsync(BackupBench bench, BackupId id) =>
-        await BackupDeletion.RunAsync(await Repository.OpenAsync(bench.RepositoryDirectory, default), bench.Server.Name, bench.Locations, id, TimeProvider.System, default);
+        await new BackupDeletion(await Repository.OpenAsync(bench.RepositoryDirectory, default), bench.Server.Name, bench.Locations, TimeProvider.System).RunAsync(id, default);
 
     static async Task<CollectionResult> CollectAsync(BackupBench bench) =>
         await new Collector(await Repository.OpenAsync(bench.RepositoryDirectory, default), bench.Server.Name, bench.Locations).RunAsync(Collector.DefaultBudget, default);

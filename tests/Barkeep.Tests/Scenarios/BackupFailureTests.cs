@@ -85,7 +85,7 @@ public sealed class BackupFailureTests
         Assert.Equal(ErrorKind.Busy, second.Kind);
         Assert.Contains($"process {Environment.ProcessId}", second.Message, StringComparison.Ordinal);
         var repository = await Repository.OpenAsync(bench.RepositoryDirectory, default);
-        var deletion = await Assert.ThrowsAsync<BarkeepException>(() => BackupDeletion.RunAsync(repository, bench.Server.Name, bench.Locations, id, TimeProvider.System, default));
+        var deletion = await Assert.ThrowsAsync<BarkeepException>(() => new BackupDeletion(repository, bench.Server.Name, bench.Locations, TimeProvider.System).RunAsync(id, default));
         Assert.Equal(ErrorKind.Busy, deletion.Kind);
         // Cleaning must not take the running one for an interrupted one.
         Assert.Null(await CatalogCleaning.TryRunAsync(repository, bench.Server.Name, bench.Locations, TimeProvider.System, default));

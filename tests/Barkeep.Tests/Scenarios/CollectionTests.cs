@@ -24,7 +24,7 @@ public sealed class CollectionTests
         var rewritten = 0;
         foreach (var gone in (BackupResult[])[backups[0], backups[2], backups[4]])
         {
-            var result = await BackupDeletion.RunAsync(await OpenAsync(bench), bench.Reception.Config.Name, bench.Reception.Locations, gone.Id, TimeProvider.System, default);
+            var result = await new BackupDeletion(await OpenAsync(bench), bench.Reception.Config.Name, bench.Reception.Locations, TimeProvider.System).RunAsync(gone.Id, default);
             Assert.Null(result.Hold);
             Assert.Empty(result.Findings);
             rewritten += result.Rewritten.Count;

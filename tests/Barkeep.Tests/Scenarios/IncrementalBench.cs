@@ -57,7 +57,7 @@ sealed class IncrementalBench : IAsyncDisposable
     public async Task DeleteAsync(BackupId id)
     {
         var repository = await Repository.OpenAsync(Reception.Locations.RepositoryDirectory(Reception.Config.Name), default);
-        Assert.Null((await BackupDeletion.RunAsync(repository, Reception.Config.Name, Reception.Locations, id, TimeProvider.System, default)).Hold);
+        Assert.Null((await new BackupDeletion(repository, Reception.Config.Name, Reception.Locations, TimeProvider.System).RunAsync(id, default)).Hold);
     }
 
     /// <summary>Compares a backup, taken at rest, with a pg_basebackup, page for page.</summary>

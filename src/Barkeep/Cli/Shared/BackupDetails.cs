@@ -16,6 +16,14 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
 
     readonly BackupInfo? _info = backup.Info;
 
+    /// <summary>Whether a retention policy is configured.</summary>
+    public bool IsRetentionEnforced { get; init; }
+
+    /// <summary>Backups that were taken incrementally since this one. They do not need it.</summary>
+    public IReadOnlyList<BackupId> Children { get; init; } = [];
+
+    string RetentionPolicy => IsRetentionEnforced || backup.Record.Keep is not null ? backup.Retention : "not enforced";
+
     public IEnumerable<string> Lines()
     {
         yield return $"Backup {backup.Id}:";
@@ -77,13 +85,29 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
         {
             yield return ("Damaged pages", Damage(_info));
         }
-        yield return ("Catalog information",
-        [
-            ("Retention Policy", "not enforced"),
-            ("Previous Backup", previous?.Id.ToString() ?? "- (this is the oldest base backup)"),
-            ("Next Backup", next?.Id.ToString() ?? "- (this is the latest base backup)"),
-            .. _info.Parent is { } parent ? (IEnumerable<(string, string)>)[("Parent Backup", parent)] : [],
-        ]);
+        yield return ("Catalog information", Catalog(_info));
+    }
+
+    // Whatever it was taken since, a restore needs no other backup: each is the root of its own chain of one.
+    IEnumerable<(string Label, string Value)> Catalog(BackupInfo info)
+    {
+        yield return ("Retention Policy", RetentionPolicy);
+        if (RetentionPolicy is not ("-" or "not enforced") && backup.Verdict is { } verdict)
+        {
+            yield return ("Retention Reason", verdict.Reason);
+        }
+        yield return ("Previous Backup", previous?.Id.ToString() ?? "- (this is the oldest base backup)");
+        yield return ("Next Backup", next?.Id.ToString() ?? "- (this is the latest base backup)");
+        if (info.Parent is { } parent)
+        {
+            yield return ("Root Backup", backup.Id.ToString());
+            yield return ("Parent Backup", parent);
+            yield return ("Backup chain size", "1");
+        }
+        if (Children.Count > 0)
+        {
+            yield return ("Children Backup(s)", string.Join(", ", Children));
+        }
     }
 
     IEnumerable<(string Label, string Value)> Base(BackupInfo info)
@@ -180,13 +204,20 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
         json["damaged_pages"] = new JsonArray([.. _info.DamagedPages.Select(static p => (JsonNode)new JsonObject { ["file"] = p.File, ["block"] = p.Block, ["relation"] = p.Relation })]);
         var catalog = new JsonObject
         {
-            ["retention_policy"] = "not enforced",
+            ["retention_policy"] = RetentionPolicy,
+            ["retention_reason"] = backup.Verdict?.Reason,
             ["previous_backup"] = previous?.Id.ToString() ?? "- (this is the oldest base backup)",
             ["next_backup"] = next?.Id.ToString() ?? "- (this is the latest base backup)",
         };
         if (_info.Parent is { } parent)
         {
+            catalog["root_backup_id"] = backup.Id.ToString();
             catalog["parent_backup_id"] = parent;
+            catalog["chain_size"] = 1;
+        }
+        if (Children.Count > 0)
+        {
+            catalog["children_backup_ids"] = new JsonArray([.. Children.Select(static id => (JsonNode)id.ToString())]);
         }
         json["catalog_information"] = catalog;
         return json;

@@ -58,6 +58,8 @@ static class CommonArguments
         }
     }
 
+    public static Option<bool> DryRun() => new("--dry-run") { Description = "say what would go, and why; remove nothing" };
+
     // What looks like an option and is none of the command's would pass for an argument.
     static T Checked<T>(T argument)
         where T : Argument

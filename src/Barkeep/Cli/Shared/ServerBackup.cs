@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
@@ -35,6 +36,23 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
         BackupState.Damaged => "DAMAGED",
         _ => "FAILED",
     };
+
+    /// <summary>What the retention policy says of it; null until that is asked.</summary>
+    public RetentionVerdict? Verdict { get; set; }
+
+    /// <summary>Barman's word for that.</summary>
+    public string Retention => Verdict?.Status switch
+    {
+        RetentionStatus.Valid => "VALID",
+        RetentionStatus.Obsolete => "OBSOLETE",
+        RetentionStatus.PotentiallyObsolete => "OBSOLETE*",
+        RetentionStatus.KeptFull => "KEEP:FULL",
+        RetentionStatus.KeptStandalone => "KEEP:STANDALONE",
+        _ => "-",
+    };
+
+    // What is as it should be is not worth a word.
+    string RetentionRemark => Retention is "VALID" ? "-" : Retention;
 
     /// <summary>Whether it has a manifest: everything of it but WAL that may still arrive is here.</summary>
     public bool IsUsable => Record.State is BackupState.Done or BackupState.WaitingForWals;
@@ -73,7 +91,7 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
         var name = Info?.Name is { Length: > 0 } given ? $" '{given}'" : "";
         return Info is null
             ? $"{server} {Id} - F - {Status}"
-            : $"{server} {Id}{name} - {(Info.Parent is null ? 'F' : 'I')} - {CTime(Info.EndTime)} - Size: {Size} - WAL Size: {new ByteSize(LaterWal.Bytes)}{(Status == "DONE" ? "" : $" - {Status}")}";
+            : $"{server} {Id}{name} - {(Info.Parent is null ? 'F' : 'I')} - {CTime(Info.EndTime)} - Size: {Size} - WAL Size: {new ByteSize(LaterWal.Bytes)}{(Status == "DONE" ? "" : $" - {Status}")}{(RetentionRemark == "-" ? "" : $" - {RetentionRemark}")}";
     }
 
     public JsonObject ListRow()
@@ -89,7 +107,7 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
         }
         row["end_time"] = CTime(Info.EndTime);
         row["end_time_timestamp"] = Info.EndTime.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
-        row["retention_status"] = "-";
+        row["retention_status"] = RetentionRemark;
         row["size"] = Size.ToString();
         row["size_bytes"] = Size.Bytes;
         row["wal_size"] = new ByteSize(LaterWal.Bytes).ToString();

@@ -1,12 +1,16 @@
+using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
+using Barkeep.Wal;
 
 namespace Barkeep.Cli.Shared;
 
 /// <summary>All backups of a server, whichever cluster it was then, and the WAL that belongs to each.</summary>
 sealed class ServerBackups
 {
+    static readonly Dictionary<TimelineId, TimelineHistory> NoHistories = [];
+
     ServerBackups(IReadOnlyList<ServerBackup> oldestFirst) => OldestFirst = oldestFirst;
 
     public IReadOnlyList<ServerBackup> OldestFirst { get; }
@@ -41,6 +45,21 @@ sealed class ServerBackups
         }
         all.Sort(static (a, b) => a.Id.CompareTo(b.Id));
         return new(all);
+    }
+
+    /// <summary>Has the retention policy judge each.</summary>
+    public async Task JudgeAsync(ServerConfig config, CancellationToken cancellationToken)
+    {
+        var lineages = new List<RetentionLineage>();
+        foreach (var group in OldestFirst.GroupBy(static b => b.Lineage).OrderBy(static g => g.Key.Number))
+        {
+            lineages.Add(new(group.Key.Number, [.. group.Select(static b => b.Record)], config.Retention.IsNone ? NoHistories : await group.Key.Wal.ReadHistoriesAsync([], cancellationToken)));
+        }
+        var verdicts = Retention.Judge(config.Retention, config.MinimumRedundancy, lineages).ToDictionary(static v => (v.Lineage, v.Backup.Id));
+        foreach (var backup in OldestFirst)
+        {
+            backup.Verdict = verdicts[(backup.Lineage.Number, backup.Id)];
+        }
     }
 
     /// <summary>Finds a backup by its id or by a word for its place.</summary>

@@ -27,6 +27,12 @@ static class ServerReport
         ("receive_timeout", config.ReceiveTimeout.TotalSeconds.ToString(CultureInfo.InvariantCulture)),
         ("parallel_jobs", config.Jobs.ToString(CultureInfo.InvariantCulture)),
         ("bandwidth_limit", config.BandwidthLimit.ToString(CultureInfo.InvariantCulture)),
+        ("retention_policy", config.Retention.ToString()),
+        ("wal_retention_policy", "MAIN"),
+        ("minimum_redundancy", config.MinimumRedundancy.ToString(CultureInfo.InvariantCulture)),
+        ("last_backup_maximum_age", config.BackupMaximumAge?.ToString() ?? "None"),
+        ("last_backup_minimum_size", config.BackupMinimumSize?.ToString(CultureInfo.InvariantCulture) ?? "None"),
+        ("last_wal_maximum_age", config.WalMaximumAge?.ToString() ?? "None"),
     ];
 
     static string Mode(SslMode mode) => mode switch

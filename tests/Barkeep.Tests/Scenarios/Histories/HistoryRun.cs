@@ -205,7 +205,7 @@ sealed class HistoryRun : IAsyncDisposable
         }
         var backup = _backups[^(1 + (int)(age * (_backups.Count - 1)))];
         var repository = await Repository.OpenAsync(_reception.Locations.RepositoryDirectory(_reception.Config.Name), default);
-        await BackupDeletion.RunAsync(repository, _reception.Config.Name, _reception.Locations, backup.Id, TimeProvider.System, default);
+        await new BackupDeletion(repository, _reception.Config.Name, _reception.Locations, TimeProvider.System).RunAsync(backup.Id, default);
         _backups.Remove(backup);
         if (backup.Copy is not null)
         {

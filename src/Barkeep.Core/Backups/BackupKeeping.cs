@@ -1,0 +1,54 @@
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Repo;
+using Barkeep.Wal;
+
+namespace Barkeep.Backups;
+
+/// <summary>Keeps backups until they are released, whatever the retention policy says, and releases them.</summary>
+public static class BackupKeeping
+{
+    /// <summary>Keeps a backup, or releases it; durable when it returns. Nothing that was kept for it goes before the next collection.</summary>
+    /// <param name="target">Null releases it.</param>
+    /// <returns>The first WAL segment that <see cref="KeepTarget.Full"/> is to keep and that is gone already; null when none is.</returns>
+    /// <exception cref="BarkeepException">UnknownBackup; BackupUnusable: it failed, or is not finished; Busy: backups are being deleted or collected just now.</exception>
+    public static async Task<SegmentName?> SetAsync(
+        Repository repository, ServerName server, Locations locations, BackupId id, KeepTarget? target, TimeProvider time, CancellationToken cancellationToken)
+    {
+        using var turn = DutyLock.TryTake(locations.CatalogLock(server)) ?? throw Busy("another command is keeping or deleting a backup");
+        var (lineage, backup) = await repository.TryFindAsync(id, cancellationToken)
+            ?? throw new BarkeepException(ErrorKind.UnknownBackup, $"unknown backup '{id}' for server '{server}'", $"barman list-backup {server} shows those that exist");
+        if (target is not null && backup.Info is null)
+        {
+            throw new BarkeepException(ErrorKind.BackupUnusable, $"backup {id} cannot be kept: it {(backup.State == BackupState.Started ? "is not finished" : "cannot be restored")}", "keep another one");
+        }
+
+        // More WAL is to be kept than before: not while some of it is being removed.
+        using var collection = backup.Keep == KeepTarget.Standalone && target != KeepTarget.Standalone
+            ? DutyLock.TryTake(locations.CollectionLock(server)) ?? throw Busy("a collection is running")
+            : null;
+        await lineage.Backups.KeepAsync(id, target, time.GetLocalNow(), cancellationToken);
+        return target == KeepTarget.Full ? await FindMissingAsync(lineage, backup.Info!, cancellationToken) : null;
+
+        BarkeepException Busy(string what) => new(ErrorKind.Busy, $"{what} of server {server}", "run the command again");
+    }
+
+    // On its own timeline, up to the newest segment there.
+    static async Task<SegmentName?> FindMissingAsync(Lineage lineage, BackupInfo info, CancellationToken cancellationToken)
+    {
+        var size = lineage.Identity.SegmentSize;
+        var next = SegmentName.Containing(new(info.Timeline), info.BeginLsn, size);
+        foreach (var segment in await lineage.Wal.ListSegmentsAsync(cancellationToken))
+        {
+            if (segment.Name.Timeline == next.Timeline && segment.Name >= next)
+            {
+                if (segment.Name != next)
+                {
+                    return next;
+                }
+                next = next.Next(size);
+            }
+        }
+        return null;
+    }
+}

@@ -1,0 +1,10 @@
+namespace Barkeep.Configuration;
+
+/// <summary>The periods of which a <see cref="RetentionPolicy"/> keeps the newest backup each.</summary>
+public enum RetentionPeriod
+{
+    Hourly,
+    Daily,
+    Weekly,
+    Monthly,
+}
