@@ -115,6 +115,25 @@ public sealed class BackupCatalog
         return manifest;
     }
 
+    /// <summary>The bytes of a backup's manifest as the object holds them, whole and checked, and what they say.</summary>
+    /// <exception cref="BarkeepException">ObjectMissing, Damaged, HostilePath, NewerRepository.</exception>
+    internal async Task<(byte[] Bytes, Manifest Manifest)> GetManifestAsync(BackupId id, CancellationToken cancellationToken)
+    {
+        var name = NameOf(id, "manifest");
+        var bytes = await _store.TryGetAsync(name, ExportHead.MaxManifestLength, cancellationToken) ?? throw _store.Missing(name);
+        return (bytes, ParseManifest(id, name, bytes));
+    }
+
+    /// <summary>Reads a manifest of this lineage that came from elsewhere.</summary>
+    /// <param name="name">Where it is, for messages.</param>
+    /// <exception cref="BarkeepException">Damaged, HostilePath, NewerRepository.</exception>
+    internal Manifest ParseManifest(BackupId id, string name, ReadOnlyMemory<byte> bytes)
+    {
+        var manifest = ManifestObject.Parse(name, bytes);
+        CheckIdentity(id, manifest.Info);
+        return manifest;
+    }
+
     /// <summary>
     /// Removes a backup. It is gone when its manifest is, or what records its failure; cut off before, it is there as it was, and
     /// never in between. Its packs are garbage then, for collection. Durable when it returns.

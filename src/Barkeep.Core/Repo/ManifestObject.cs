@@ -53,6 +53,25 @@ static class ManifestObject
         await CheckHashAsync(reader, bodyEnd, cancellationToken);
         using var range = new ObjectRangeStream(reader, bodyOffset, bodyEnd);
         using var body = new DecompressionStream(range);
+        return ReadBody(name, info, body);
+    }
+
+    /// <summary>Reads and checks a whole manifest from an object's bytes.</summary>
+    /// <exception cref="BarkeepException">Damaged, HostilePath, NewerRepository.</exception>
+    public static Manifest Parse(string name, ReadOnlyMemory<byte> bytes)
+    {
+        var info = Record.Open(name, Kind, Version, bytes.Span, RepoJson.Default.BackupInfo, out var length);
+        if (bytes.Length < length + HashLength || !XxHash128.Hash(bytes.Span[..^HashLength]).AsSpan().SequenceEqual(bytes.Span[^HashLength..]))
+        {
+            throw Record.Damaged(name, "its hash does not match");
+        }
+        using var range = new MemoryStream(bytes[length..^HashLength].ToArray(), writable: false);
+        using var body = new DecompressionStream(range);
+        return ReadBody(name, info, body);
+    }
+
+    static Manifest ReadBody(string name, BackupInfo info, Stream body)
+    {
         try
         {
             var (packs, entries) = ManifestBody.Read(name, body);

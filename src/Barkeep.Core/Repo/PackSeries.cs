@@ -9,16 +9,18 @@ public sealed class PackSeries : IDisposable
     readonly DirectoryStore _store;
     readonly string _root;
     readonly BackupId _backup;
+    readonly int _after;
     readonly SemaphoreSlim _turn = new(1);
     readonly List<string> _names = [];
     PackWriter? _pack;
     Task _finishing = Task.CompletedTask;
 
-    internal PackSeries(DirectoryStore store, string root, BackupId backup)
+    internal PackSeries(DirectoryStore store, string root, BackupId backup, int after)
     {
         _store = store;
         _root = root;
         _backup = backup;
+        _after = after;
     }
 
     /// <summary>Bytes stored in all packs so far.</summary>
@@ -79,7 +81,7 @@ public sealed class PackSeries : IDisposable
 
     ValueTask<PackWriter> BeginPackAsync(CancellationToken cancellationToken)
     {
-        _names.Add(string.Create(CultureInfo.InvariantCulture, $"{_backup}/{_names.Count + 1:D4}"));
+        _names.Add(string.Create(CultureInfo.InvariantCulture, $"{_backup}/{_after + _names.Count + 1:D4}"));
         return PackWriter.CreateAsync(_store, _root, PackStore.ObjectOf(new(_names[^1], 0)), PackIndex.WholeVersion, cancellationToken);
     }
 

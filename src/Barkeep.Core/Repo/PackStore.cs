@@ -25,7 +25,8 @@ public sealed class PackStore
     }
 
     /// <summary>Begins the series of packs that a backup writes.</summary>
-    public PackSeries Begin(BackupId backup) => new(_store, _root, backup);
+    /// <param name="after">The highest number that is taken already, by packs of an earlier backup of the same id.</param>
+    public PackSeries Begin(BackupId backup, int after = 0) => new(_store, _root, backup, after);
 
     /// <summary>Opens a pack, in its highest generation.</summary>
     /// <param name="name">As a manifest names it: <c>20261123T131251/0001</c>.</param>

@@ -15,4 +15,5 @@ namespace Barkeep.Repo;
 [JsonSerializable(typeof(Payloads.ChangesPayload))]
 [JsonSerializable(typeof(Payloads.MomentsPayload))]
 [JsonSerializable(typeof(BackupInfo))]
+[JsonSerializable(typeof(ExportRecord))]
 sealed partial class RepoJson : JsonSerializerContext;

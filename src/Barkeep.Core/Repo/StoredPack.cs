@@ -11,6 +11,9 @@ public readonly record struct StoredPack(string Name, int Generation, long Store
     /// <summary>The id of the backup that wrote it.</summary>
     public string Owner => Name[..Name.IndexOf('/')];
 
+    /// <summary>Its number among its owner's.</summary>
+    public int Number => int.Parse(Name.AsSpan(Name.IndexOf('/') + 1), NumberStyles.None, CultureInfo.InvariantCulture);
+
     /// <summary>As the object is named, below <c>packs/</c>.</summary>
     public override string ToString() => Generation == 0 ? Name : string.Create(CultureInfo.InvariantCulture, $"{Name}.{Generation}");
 

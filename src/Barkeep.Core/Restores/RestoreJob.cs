@@ -93,6 +93,7 @@ public static class RestoreJob
         var warnings = new List<string>();
         var choice = new SourceChoice(options, warnings);
         var source = await choice.ChooseAsync(cancellationToken);
+        source = options.Narrow?.Invoke(source) ?? source;
         WalLosses.Tell(source, warnings);
 
         // 3. Where everything goes, and whether what is there may be written over.

@@ -1,0 +1,297 @@
+using System.Formats.Tar;
+using Barkeep.Backups;
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Repo;
+using Barkeep.Restores;
+using Barkeep.Tests.Rig;
+using Barkeep.Verification;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Barkeep.Tests.Scenarios;
+
+public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<ExportTests.Exported>
+{
+    static readonly ServerName Server = ServerName.Parse(HandMadeBackup.Server);
+
+    [Theory]
+    [InlineData(15, "none", ".tar")]
+    [InlineData(18, "zstd", ".tar.zst")]
+    [InlineData(13, "gzip", ".tar.gz")]
+    public async Task An_exported_backup_is_a_data_directory_that_a_stock_server_starts_on(int version, string compression, string suffix)
+    {
+        await using var server = await TestCluster.StartNewAsync(new TestClusterOptions { Version = version, Configuration = ["archive_mode = on", "archive_command = 'false'"] });
+        using var backup = new HandMadeBackup(server);
+        var id = await TakeAsync(server, backup);
+        var rows = await RowDigest.TakeAsync(server);
+        await server.SqlAsync("INSERT INTO t VALUES (0, 'later')");
+
+        using var scratch = new Scratch("export");
+        var result = await ExportAsync(backup.Locations, id, scratch.Path, compression);
+        Assert.Equal(Path.Combine(scratch.Path, $"montagu-{id}{suffix}"), result.Path);
+        Assert.Equal([result.Path], Directory.EnumerateFileSystemEntries(scratch.Path));
+
+        using var target = new Scratch("untarred");
+        (await Command.RunAsync("tar", "--extract", compression == "zstd" ? "--zstd" : compression == "gzip" ? "--gzip" : "--verbose", "--file", result.Path, "--directory", target.Path)).Checked();
+        await using var restored = await TestCluster.OnDirectoryAsync(target.Path, server);
+        await restored.StartAsync();
+        await restored.RecoveredAsync();
+        Assert.Empty((await RowDigest.TakeAsync(restored)).Differences(rows));
+        // It cannot disturb the original.
+        Assert.Equal("off", await restored.ScalarAsync<string>("SHOW archive_mode"));
+        Assert.Equal(2, await restored.ScalarAsync<int>("SELECT timeline_id FROM pg_control_checkpoint()"));
+    }
+
+    [Fact]
+    public async Task An_import_into_another_installation_gives_the_same_backup_which_is_sound_and_restores_to_the_same()
+    {
+        await using var server = await TestCluster.StartNewAsync();
+        using var backup = new HandMadeBackup(server);
+        var id = await TakeAsync(server, backup);
+        var rows = await RowDigest.TakeAsync(server);
+        using var scratch = new Scratch("export");
+        var tar = (await ExportAsync(backup.Locations, id, scratch.Path, "zstd")).Path;
+
+        using var home = new Scratch("elsewhere");
+        var elsewhere = new Locations(home.Path, Path.Combine(home.Path, "restore"), Path.Combine(home.Path, "config"));
+        var info = await ImportAsync(elsewhere, tar);
+        var (here, there) = (await LineageAsync(backup.Locations), await LineageAsync(elsewhere));
+        var imported = (await there.Backups.TryGetAsync(id, default))!;
+        Assert.Equal(BackupState.Done, imported.State);
+        await AssertSameAsync(here, there, id);
+        Assert.Equal(id.ToString(), info.BackupId);
+        foreach (var segment in await there.Wal.ListSegmentsAsync(default))
+        {
+            Assert.Equal(await SegmentAsync(here, segment), await SegmentAsync(there, segment));
+        }
+        var verified = await new BackupVerification(there, new(Path.Combine(home.Path, "none"), there.Identity.SegmentSize), 2, null).RunAsync([id], default);
+        Assert.Empty(verified.Damage);
+
+        using var target = new Scratch("target");
+        await RestoreJob.RunAsync(new() { Locations = elsewhere, Server = Server, Target = target.Path, Backup = id }, null, default);
+        await using var restored = await TestCluster.OnDirectoryAsync(target.Path, server);
+        await restored.StartAsync();
+        await restored.RecoveredAsync();
+        Assert.Empty((await RowDigest.TakeAsync(restored)).Differences(rows));
+    }
+
+    [Fact]
+    public async Task A_backup_that_was_deleted_while_others_share_its_packs_can_be_imported_where_it_was()
+    {
+        using var scratch = new Scratch("home");
+        var (id, locations) = (exported.Backup, exported.Locations with { Home = scratch.Path });
+        (await Command.RunAsync("cp", "--recursive", $"{exported.Locations.Home}/.", scratch.Path)).Checked();
+        var lineage = await LineageAsync(locations);
+        var manifest = await lineage.Backups.ReadManifestAsync(id, default);
+
+        var again = await Assert.ThrowsAsync<BarkeepException>(() => ImportAsync(locations, exported.Tar));
+        Assert.Equal(ErrorKind.BackupUnusable, again.Kind);
+        await lineage.Backups.RemoveAsync(id, default);
+        await ImportAsync(locations, exported.Tar);
+        var imported = await lineage.Backups.ReadManifestAsync(id, default);
+        Assert.Empty(imported.Packs.Intersect(manifest.Packs));
+        Assert.Empty((await new BackupVerification(lineage, new(Path.Combine(scratch.Path, "none"), lineage.Identity.SegmentSize), 2, null).RunAsync([id], default)).Damage);
+    }
+
+    [Theory]
+    [InlineData("cut")]
+    [InlineData("flip data")]
+    [InlineData("flip wal")]
+    [InlineData("flip head")]
+    [InlineData("flip sum")]
+    [InlineData("missing file")]
+    [InlineData("twice")]
+    [InlineData("longer")]
+    [InlineData("strange file")]
+    [InlineData("parent path")]
+    [InlineData("absolute path")]
+    [InlineData("hard link")]
+    [InlineData("device")]
+    [InlineData("link elsewhere")]
+    [InlineData("other first member")]
+    public async Task A_tar_that_was_altered_is_refused_and_nothing_of_it_stays(string how)
+    {
+        using var scratch = new Scratch("export");
+        var tar = exported.Tar;
+        var altered = Path.Combine(scratch.Path, "altered.tar");
+        await AlterAsync(tar, altered, how);
+
+        using var home = new Scratch("elsewhere");
+        var elsewhere = new Locations(home.Path, Path.Combine(home.Path, "restore"), Path.Combine(home.Path, "config"));
+        var error = await Assert.ThrowsAsync<BarkeepException>(() => ImportAsync(elsewhere, altered));
+        Assert.Contains(error.Kind, new[] { ErrorKind.Damaged, ErrorKind.HostilePath });
+        var repository = await Repository.OpenAsync(elsewhere.RepositoryDirectory(Server), default);
+        if (repository.Current is { } lineage)
+        {
+            Assert.Empty(await lineage.Backups.ListAsync(default));
+            Assert.Empty(await lineage.Packs.ListAsync(default));
+        }
+        Assert.False(File.Exists("/tmp/barkeep-hostile"));
+        Assert.False(File.Exists(Path.Combine(elsewhere.ServerDirectory(Server), "import.unfinished")));
+    }
+
+    [Fact]
+    public async Task The_commands_export_and_import()
+    {
+        await using var bench = await CommandBench.SetUpAsync();
+        await bench.Cluster.SqlAsync("CREATE TABLE t AS SELECT i FROM generate_series(1, 1000) i");
+        (await bench.BarmanAsync("switch-wal", "--archive", "--force", "montagu")).Checked();
+        var id = Assert.Single((await bench.BarmanAsync("list-backup", "--minimal", "montagu")).Checked().OutputLines);
+        using var scratch = new Scratch("export");
+        (await bench.BarmanAsync("export-backup", "montagu", "latest", scratch.Path, "--compression", "gzip", "--compression-level", "1")).Checked();
+        var again = await bench.BarmanAsync("export-backup", "montagu", "latest", scratch.Path, "--compression", "gzip");
+        Assert.Equal((int)ErrorKind.TargetNotEmpty, again.ExitCode);
+        Assert.Equal(2, (await bench.BarmanAsync("export-backup", "montagu", "latest", scratch.Path, "--compression", "xz")).ExitCode);
+        (await bench.BarmanAsync("delete", "montagu", id)).Checked();
+        (await bench.BarmanAsync("import-backup", "montagu", Path.Combine(scratch.Path, $"montagu-{id}.tar.gz"))).Checked();
+        Assert.Equal([id], (await bench.BarmanAsync("list-backup", "--minimal", "montagu")).Checked().OutputLines);
+        (await bench.BarmanAsync("verify-backup", "montagu", id)).Checked();
+    }
+
+    /// <summary>One backup, exported.</summary>
+    public sealed class Exported : IAsyncLifetime
+    {
+        readonly Scratch _scratch = new("exported");
+        HandMadeBackup? _made;
+
+        public string Tar { get; private set; } = "";
+
+        public BackupId Backup { get; private set; }
+
+        public Locations Locations => _made!.Locations;
+
+        public async ValueTask InitializeAsync()
+        {
+            await using var server = await TestCluster.StartNewAsync();
+            _made = new HandMadeBackup(server);
+            Backup = await TakeAsync(server, _made);
+            Tar = (await ExportAsync(Locations, Backup, _scratch.Path, "none")).Path;
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            _made?.Dispose();
+            _scratch.Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+
+    static async Task<BackupId> TakeAsync(TestCluster server, HandMadeBackup backup)
+    {
+        var place = await server.NewDirectoryAsync("elsewhere");
+        var later = await server.NewDirectoryAsync("later");
+        await server.SqlAsync($"CREATE TABLESPACE elsewhere LOCATION '{place}'");
+        await server.SqlAsync("CREATE TABLE t (i int, s text); INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1, 20000) i; CREATE TABLE far TABLESPACE elsewhere AS SELECT * FROM t");
+        // A tablespace that is made while the backup runs: its record in the WAL is disarmed in a restore, and must come back.
+        var id = await backup.TakeAsync(async () =>
+        {
+            await server.SqlAsync($"CREATE TABLESPACE later LOCATION '{later}'");
+            await server.SqlAsync("CREATE TABLE late TABLESPACE later AS SELECT * FROM t WHERE i < 100");
+        });
+        await server.SqlAsync("SELECT pg_switch_wal()");
+        await backup.ReceiveAsync();
+        return id;
+    }
+
+    static Task<ExportResult> ExportAsync(Locations locations, BackupId id, string directory, string compression) =>
+        new BackupExport(new() { Locations = locations, Server = Server, Backup = id, Directory = directory, Compression = ExportCompression.Of(compression, null) }, TimeProvider.System, null).RunAsync(default);
+
+    static Task<BackupInfo> ImportAsync(Locations locations, string tar) => new BackupImport(Server, locations, NullLogger.Instance, TimeProvider.System).RunAsync(tar, null, default);
+
+    static async Task<Lineage> LineageAsync(Locations locations) => (await Repository.OpenAsync(locations.RepositoryDirectory(Server), default)).Current!;
+
+    static async Task<byte[]> SegmentAsync(Lineage lineage, StoredSegment segment)
+    {
+        using var bytes = new MemoryStream();
+        await lineage.Wal.CopySegmentAsync(segment.Name, segment.IsPartial, bytes, default);
+        return bytes.ToArray();
+    }
+
+    static async Task AssertSameAsync(Lineage here, Lineage there, BackupId id)
+    {
+        var (a, b) = (await here.Backups.ReadManifestAsync(id, default), await there.Backups.ReadManifestAsync(id, default));
+        Assert.Equivalent(a.Info, b.Info, strict: true);
+        Assert.Equal(a.Entries.Select(static e => (e.Kind, e.Path, e.Length, e.ModifiedAt, Convert.ToHexString(e.Content.Span))), b.Entries.Select(static e => (e.Kind, e.Path, e.Length, e.ModifiedAt, Convert.ToHexString(e.Content.Span))));
+        foreach (var entry in a.Entries.Where(static e => e.Kind == ManifestEntryKind.File))
+        {
+            var (one, other) = (await Tests.Repo.SmallRepository.ContentAsync(here, a, entry.Path), await Tests.Repo.SmallRepository.ContentAsync(there, b, entry.Path));
+            Assert.True(one.AsSpan().SequenceEqual(other), entry.Path);
+        }
+    }
+
+    static async Task AlterAsync(string tar, string altered, string how)
+    {
+        if (how is "cut" or "flip head" or "flip sum")
+        {
+            var bytes = await File.ReadAllBytesAsync(tar);
+            if (how == "cut")
+            {
+                bytes = bytes[..(bytes.Length / 2)];
+            }
+            else
+            {
+                bytes[how == "flip sum" ? 3 : 3000] ^= 1;
+            }
+            await File.WriteAllBytesAsync(altered, bytes);
+            return;
+        }
+        await using var reader = new System.Formats.Tar.TarReader(File.OpenRead(tar), leaveOpen: false);
+        await using var writer = new System.Formats.Tar.TarWriter(File.Create(altered), TarEntryFormat.Pax, leaveOpen: false);
+        if (how == "other first member")
+        {
+            await AddAsync(writer, "backup_label", "x");
+        }
+        while (await reader.GetNextEntryAsync(copyData: true) is { } entry)
+        {
+            if (entry.Name.EndsWith("/1259", StringComparison.Ordinal) || (how == "flip wal" && entry.Name.StartsWith("pg_wal/0", StringComparison.Ordinal) && entry.EntryType == TarEntryType.RegularFile))
+            {
+                if (how == "missing file" && entry.Name.EndsWith("/1259", StringComparison.Ordinal))
+                {
+                    continue;
+                }
+                using var content = new MemoryStream();
+                await entry.DataStream!.CopyToAsync(content);
+                var bytes = content.ToArray();
+                if (how is "flip data" or "flip wal")
+                {
+                    bytes[5000] ^= 1;
+                }
+                if (how == "longer")
+                {
+                    bytes = [.. bytes, .. new byte[8192]];
+                }
+                for (var times = how == "twice" ? 2 : 1; times > 0; times--)
+                {
+                    await writer.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, entry.Name) { DataStream = new MemoryStream(bytes) });
+                }
+                continue;
+            }
+            await writer.WriteEntryAsync(entry);
+        }
+        switch (how)
+        {
+            case "strange file":
+                await AddAsync(writer, "base/1/strange", "x");
+                break;
+            case "parent path":
+                await AddAsync(writer, "base/../../../../../../tmp/barkeep-hostile", "x");
+                break;
+            case "absolute path":
+                await AddAsync(writer, "/tmp/barkeep-hostile", "x");
+                break;
+            case "hard link":
+                await writer.WriteEntryAsync(new PaxTarEntry(TarEntryType.HardLink, "base/1/linked") { LinkName = "/etc/passwd" });
+                break;
+            case "device":
+                await writer.WriteEntryAsync(new PaxTarEntry(TarEntryType.CharacterDevice, "base/1/null") { DeviceMajor = 1, DeviceMinor = 3 });
+                break;
+            case "link elsewhere":
+                await writer.WriteEntryAsync(new PaxTarEntry(TarEntryType.SymbolicLink, "pg_tblspc/4711") { LinkName = "/tmp" });
+                break;
+        }
+    }
+
+    static async Task AddAsync(System.Formats.Tar.TarWriter writer, string name, string content) =>
+        await writer.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(System.Text.Encoding.ASCII.GetBytes(content)) });
+}
