@@ -19,6 +19,7 @@ static class ExportNarrowing
             Manifest = source.Manifest with { Entries = [.. source.Manifest.Entries.Where(IsIncluded)] },
             Received = new(names, histories, [], source.Received.SegmentSize),
             Route = route,
+            Placed = route,
         };
     }
 
