@@ -23,7 +23,7 @@ public sealed class BackupImport(ServerName server, Locations locations, ILogger
         // 1. What it is.
         await using var file = OpenTar(path);
         await using var content = Decompress(file);
-        var tar = new TarReader(content);
+        var tar = new TarInput(content);
         try
         {
             var head = await ReadHeadAsync(tar, cancellationToken);
@@ -57,7 +57,7 @@ public sealed class BackupImport(ServerName server, Locations locations, ILogger
         }
     }
 
-    async Task ImportAsync(ExportHead head, Lineage lineage, TarReader tar, Action<long, long>? progress, CancellationToken cancellationToken)
+    async Task ImportAsync(ExportHead head, Lineage lineage, TarInput tar, Action<long, long>? progress, CancellationToken cancellationToken)
     {
         var id = head.Backup;
         var own = (await lineage.Packs.ListAsync(cancellationToken)).Where(p => p.Owner == id.ToString()).ToList();
@@ -129,7 +129,7 @@ public sealed class BackupImport(ServerName server, Locations locations, ILogger
         }
     }
 
-    static async Task<ExportHead> ReadHeadAsync(TarReader tar, CancellationToken cancellationToken)
+    static async Task<ExportHead> ReadHeadAsync(TarInput tar, CancellationToken cancellationToken)
     {
         if (await tar.NextAsync(cancellationToken) is not { Name: ExportHead.Name, Kind: TarMember.File } member || member.Length > MaxHeadLength)
         {

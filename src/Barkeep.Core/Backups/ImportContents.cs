@@ -51,7 +51,7 @@ sealed class ImportContents(ExportHead head, Lineage lineage, ImportedPages page
         }
     }
 
-    public async Task TakeAsync(TarMember member, TarReader tar, CancellationToken cancellationToken)
+    public async Task TakeAsync(TarMember member, TarInput tar, CancellationToken cancellationToken)
     {
         if (member is { Name: "", Kind: TarMember.Directory })
         {
@@ -123,7 +123,7 @@ sealed class ImportContents(ExportHead head, Lineage lineage, ImportedPages page
         }
     }
 
-    async Task TakeFileAsync(TarMember member, int file, TarReader tar, CancellationToken cancellationToken)
+    async Task TakeFileAsync(TarMember member, int file, TarInput tar, CancellationToken cancellationToken)
     {
         if (member.Length != _entries[file].Length)
         {
@@ -149,7 +149,7 @@ sealed class ImportContents(ExportHead head, Lineage lineage, ImportedPages page
         }
     }
 
-    async Task TakeSegmentAsync(TarMember member, ExportedWal segment, TarReader tar, CancellationToken cancellationToken)
+    async Task TakeSegmentAsync(TarMember member, ExportedWal segment, TarInput tar, CancellationToken cancellationToken)
     {
         var size = head.Identity.SegmentSize.Bytes;
         if (member.Length != size)
@@ -188,7 +188,7 @@ sealed class ImportContents(ExportHead head, Lineage lineage, ImportedPages page
         }
     }
 
-    async Task TakeHistoryAsync(TarMember member, ExportedHistory history, TarReader tar, CancellationToken cancellationToken)
+    async Task TakeHistoryAsync(TarMember member, ExportedHistory history, TarInput tar, CancellationToken cancellationToken)
     {
         if (member.Length > _piece.Length)
         {

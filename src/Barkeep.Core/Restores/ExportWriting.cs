@@ -5,7 +5,7 @@ namespace Barkeep.Restores;
 
 /// <summary>Writes the members of an export's tar, in their order.</summary>
 /// <param name="data">Where what a restore makes has been restored.</param>
-sealed class ExportWriting(TarWriter tar, RestoreSource source, ExportRecord record, string data, Action<long, long>? progress) : IAsyncDisposable
+sealed class ExportWriting(TarOutput tar, RestoreSource source, ExportRecord record, string data, Action<long, long>? progress) : IAsyncDisposable
 {
     const int CopyLength = 1 << 20;
 

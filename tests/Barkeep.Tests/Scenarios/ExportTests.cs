@@ -236,8 +236,8 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
             await File.WriteAllBytesAsync(altered, bytes);
             return;
         }
-        await using var reader = new System.Formats.Tar.TarReader(File.OpenRead(tar), leaveOpen: false);
-        await using var writer = new System.Formats.Tar.TarWriter(File.Create(altered), TarEntryFormat.Pax, leaveOpen: false);
+        await using var reader = new TarReader(File.OpenRead(tar), leaveOpen: false);
+        await using var writer = new TarWriter(File.Create(altered), TarEntryFormat.Pax, leaveOpen: false);
         if (how == "other first member")
         {
             await AddAsync(writer, "backup_label", "x");
@@ -292,6 +292,6 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
         }
     }
 
-    static async Task AddAsync(System.Formats.Tar.TarWriter writer, string name, string content) =>
+    static async Task AddAsync(TarWriter writer, string name, string content) =>
         await writer.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(System.Text.Encoding.ASCII.GetBytes(content)) });
 }

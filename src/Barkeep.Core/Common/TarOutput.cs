@@ -8,7 +8,7 @@ namespace Barkeep.Common;
 /// stream that cannot seek. What is in it belongs to the user postgres, by name.
 /// </summary>
 /// <param name="groupAccess">Whether the group may read.</param>
-public sealed class TarWriter(Stream stream, bool groupAccess)
+public sealed class TarOutput(Stream stream, bool groupAccess)
 {
     const int NameLength = 100;
     const long LongestOctal = (1L << 33) - 1;

@@ -4,7 +4,7 @@ using System.Text;
 namespace Barkeep.Common;
 
 /// <summary>Reads a tar from a stream that cannot seek, and believes little: what is malformed, or longer than anybody needs, is Damaged.</summary>
-public sealed class TarReader(Stream stream)
+public sealed class TarInput(Stream stream)
 {
     const int MaxExtendedLength = 64 << 10;
 
