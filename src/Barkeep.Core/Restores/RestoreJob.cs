@@ -110,7 +110,12 @@ public static class RestoreJob
             // 4. Whether there is room.
             RestoreTarget.CheckRoom(RoomNeeded(plan, source, places, new TargetFindings()));
         }
-        return new(plan, source, new WalReading(source.Lineage.Wal, choice.SpoolOf(source.Lineage), source.Lineage.Identity.SystemId), places, new ExpectedContent(source, places, plan.Tablespaces), isOccupied, warnings);
+        var reading = new WalReading(source.Lineage.Wal, choice.SpoolOf(source.Lineage), source.Lineage.Identity.SystemId);
+        if (options.RestoreCommand is not null)
+        {
+            plan = plan with { Limits = await UnplacedWal.CheckAsync(source, reading, warnings, cancellationToken) };
+        }
+        return new(plan, source, reading, places, new ExpectedContent(source, places, plan.Tablespaces), isOccupied, warnings);
     }
 
     static TargetFindings Look(Preparation prepared, IReadOnlyList<TargetTree?> trees, CancellationToken cancellationToken)

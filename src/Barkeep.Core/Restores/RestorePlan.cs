@@ -20,6 +20,9 @@ public sealed record RestorePlan
 
     public required RecoveryPlan Recovery { get; init; }
 
+    /// <summary>What replay of WAL that is not placed needs at least, as far as it was received.</summary>
+    internal ServerLimits Limits { get; init; }
+
     /// <summary>Where recovery stops; null when it goes to the end.</summary>
     public PlannedStop? Stop { get; init; }
 

@@ -30,7 +30,7 @@ sealed class RestoreWriting(
         // 3. Directories, links and empty files, then WAL: what is wrong with it shows before hours of data files.
         meter.Begin(RestoreProgress.Wal);
         new FileTreeWriter(source.Manifest, plan, layout, there).Run(cancellationToken);
-        var creations = await new WalWriter(source, reading, layout.Main, meter, limit).RunAsync(cancellationToken);
+        var (creations, limits) = await new WalWriter(source, reading, layout.Main, meter, limit).RunAsync(cancellationToken);
 
         // 4. Pages.
         meter.Begin(RestoreProgress.DataFiles);
@@ -39,7 +39,7 @@ sealed class RestoreWriting(
 
         // 5. What replay would have made elsewhere, and the configuration.
         MakeTablespacesToCome(creations, control);
-        var configuration = new RestoredConfiguration(layout.Main, source.Manifest, plan, control, warnings);
+        var configuration = new RestoredConfiguration(layout.Main, source.Manifest, plan, ServerLimits.Of(control).OrMore(limits).OrMore(plan.Limits), warnings);
         var disarmed = configuration.Write();
 
         // 6. Everything durable, then the file without which PostgreSQL does not start, then the marker goes.

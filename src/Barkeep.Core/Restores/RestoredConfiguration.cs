@@ -10,7 +10,7 @@ namespace Barkeep.Restores;
 /// Makes the configuration of a restored data directory complete and harmless: it starts with nothing but <c>-D</c>, on any host,
 /// and cannot disturb the original. What is changed is told, setting by setting.
 /// </summary>
-sealed partial class RestoredConfiguration(TargetTree tree, Manifest manifest, RestorePlan plan, ControlFile control, List<string> warnings)
+sealed partial class RestoredConfiguration(TargetTree tree, Manifest manifest, RestorePlan plan, ServerLimits limits, List<string> warnings)
 {
     /// <summary>The directory for the original's files that are replaced, or lay outside.</summary>
     public const string Originals = "original-config";
@@ -143,11 +143,11 @@ sealed partial class RestoredConfiguration(TargetTree tree, Manifest manifest, R
     IEnumerable<(string Name, int Needed)> Limits() =>
         new (string Name, int Needed, int Default)[]
         {
-            ("max_connections", control.MaxConnections, 100),
-            ("max_worker_processes", control.MaxWorkerProcesses, 8),
-            ("max_wal_senders", control.MaxWalSenders, 10),
-            ("max_prepared_transactions", control.MaxPreparedTransactions, 0),
-            ("max_locks_per_transaction", control.MaxLocksPerTransaction, 64),
+            ("max_connections", limits.Connections, 100),
+            ("max_worker_processes", limits.WorkerProcesses, 8),
+            ("max_wal_senders", limits.WalSenders, 10),
+            ("max_prepared_transactions", limits.PreparedTransactions, 0),
+            ("max_locks_per_transaction", limits.LocksPerTransaction, 64),
         }
         .Where(limit => limit.Needed > (int.TryParse(Effective(limit.Name)?.Value, CultureInfo.InvariantCulture, out var set) ? set : limit.Default))
         .Select(static limit => (limit.Name, limit.Needed));

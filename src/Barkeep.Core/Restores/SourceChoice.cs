@@ -142,8 +142,9 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         var (lineage, received, backup, route, stop, _) = candidate;
         var manifest = await lineage.Backups.ReadManifestAsync(backup.Id, cancellationToken);
         await ManifestCheck.RunAsync(lineage, backup.Id, manifest, cancellationToken);
-        // The backup's own WAL at least: without it the directory is not even consistent.
-        var placed = options.RestoreCommand is not null ? route.Until(backup.Info!.EndLsn) : stop is null ? route : route.Until(stop.Stop.End);
+        // The backup's own WAL at least: without it the directory is not even consistent. Where more is got, in whole segments, so that none that cannot be got ends too early.
+        var needed = options.RestoreCommand is not null ? backup.Info!.EndLsn.AlignUp(route.SegmentSize.Bytes) : stop?.Stop.End ?? route.End;
+        var placed = route.Until(Lsn.Min(needed, route.End));
         return new(lineage, backup, manifest, received, route, placed, stop);
     }
 

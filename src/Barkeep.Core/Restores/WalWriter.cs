@@ -11,14 +11,14 @@ namespace Barkeep.Restores;
 /// </summary>
 sealed class WalWriter(RestoreSource source, WalReading reading, TargetTree tree, ProgressMeter meter, BandwidthLimit limit)
 {
-    /// <returns>The tablespaces whose creation was disarmed.</returns>
+    /// <returns>The tablespaces whose creation was disarmed, and the limits that replay needs.</returns>
     /// <exception cref="Common.BarkeepException">Damaged, ObjectMissing, DiskFull, Storage.</exception>
-    public async Task<IReadOnlyList<TablespaceCreation>> RunAsync(CancellationToken cancellationToken)
+    public async Task<(IReadOnlyList<TablespaceCreation> Tablespaces, ServerLimits Limits)> RunAsync(CancellationToken cancellationToken)
     {
         await WriteHistoriesAsync(cancellationToken);
         var route = source.Placed;
         var begin = source.Backup.Info!.BeginLsn;
-        var creations = new TablespaceCreations();
+        var needs = new ReplayNeeds();
         var walker = new RecordWalker(route.Parts[0].Segment.Name.Start(route.SegmentSize), route.History, route.SegmentSize, source.Lineage.Identity.SystemId);
         foreach (var part in route.Parts)
         {
@@ -30,7 +30,7 @@ sealed class WalWriter(RestoreSource source, WalReading reading, TargetTree tree
             await using var sink = new SinkStream(
                 bytes =>
                 {
-                    walker.Append(bytes, ref creations);
+                    walker.Append(bytes, ref needs);
                     tree.Write(file, bytes, offset, path);
                     offset += bytes.Length;
                     meter.Add(bytes.Length);
@@ -48,12 +48,12 @@ sealed class WalWriter(RestoreSource source, WalReading reading, TargetTree tree
             }
             tree.WriteFile($"pg_wal/archive_status/{name}.done", []);
         }
-        var replayed = creations.All.Where(c => c.Start >= begin).ToList();
+        var replayed = needs.Tablespaces.Where(c => c.Start >= begin).ToList();
         foreach (var patch in replayed.SelectMany(c => c.Disarm(route.SegmentSize)))
         {
             Apply(route, patch);
         }
-        return replayed;
+        return (replayed, needs.Limits);
     }
 
     void Apply(WalRoute route, WalPatch patch)

@@ -98,6 +98,97 @@ public sealed class RecoveryTargetTests
         }
     }
 
+    [Theory]
+    [InlineData(13)]
+    [InlineData(18)]
+    public async Task A_pause_is_open_for_reading_though_the_originals_limits_were_raised_after_the_backup(int version)
+    {
+        await using var source = await SourceAsync(version);
+        using var backup = new HandMadeBackup(source);
+        var writer = new RowWriter();
+        await RowWriter.PrepareAsync(source);
+        await backup.TakeAsync();
+        await source.ConfigureAsync("max_connections = 150", "max_prepared_transactions = 7", "max_locks_per_transaction = 80");
+        await source.RestartAsync();
+        await writer.CommitAsync(source, 2);
+        await backup.ReceiveAsync();
+        foreach (var command in (string?[])[null, $"cp {source.DataDirectory}/pg_wal/%f %p"])
+        {
+            using var scratch = new Scratch("paused");
+            await RestoreJob.RunAsync(Options(backup, scratch.Path) with { Until = RecoveryTarget.AtXid(writer.Rows[0].Xid), RestoreCommand = command }, null, default);
+            await using var restored = await TestCluster.OnDirectoryAsync(scratch.Path, source);
+            await restored.StartAsync();
+            await Eventually.IsTrueAsync(() => restored.ScalarAsync<bool>("SELECT pg_is_wal_replay_paused()"), "recovery pauses");
+            Assert.Equal(["1"], await RowWriter.FoundAsync(restored));
+        }
+    }
+
+    [Fact]
+    public async Task With_WAL_from_elsewhere_a_tablespace_that_was_made_after_the_backup_is_never_that_of_the_original()
+    {
+        await using var source = await SourceAsync(15);
+        using var backup = new HandMadeBackup(source);
+        await backup.TakeAsync();
+        var place = await source.NewDirectoryAsync("later");
+        await source.SqlAsync($"CREATE TABLESPACE later LOCATION '{place}'");
+        await source.SqlAsync("CREATE TABLE t TABLESPACE later AS SELECT 1 AS i");
+        await source.SqlAsync("SELECT pg_switch_wal()");
+        await backup.ReceiveAsync();
+        using var scratch = new Scratch("restored");
+        var options = Options(backup, scratch.Path) with { RestoreCommand = "cp /nowhere/%f %p" };
+
+        var refusal = await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.RunAsync(options, null, default));
+        Assert.Equal(ErrorKind.TargetInUse, refusal.Kind);
+        Assert.Contains(place, refusal.Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(scratch.Path));
+
+        // Before it was created there is nothing to fear, and on another machine a word is enough.
+        await RestoreJob.PlanAsync(options with { Until = RecoveryTarget.Immediate }, default);
+        Directory.Move(place, place + ".away");
+        var plan = await RestoreJob.PlanAsync(options, default);
+        Assert.Contains(plan.Warnings, w => w.Contains(place, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_clone_is_taken_to_another_target_and_back_with_delta()
+    {
+        await using var source = await SourceAsync(15);
+        using var backup = new HandMadeBackup(source);
+        var writer = new RowWriter();
+        await RowWriter.PrepareAsync(source);
+        await backup.TakeAsync();
+        await writer.CommitAsync(source, 4);
+        await backup.ReceiveAsync();
+        using var scratch = new Scratch("clone");
+        var options = Options(backup, scratch.Path) with { IsDelta = true };
+        await RestoreJob.RunAsync(options with { IsStandby = true }, null, default);
+        foreach (var (target, rows) in new[] { (RecoveryTarget.AtXid(writer.Rows[2].Xid), 3), (RecoveryTarget.AtTime(writer.Rows[0].Time), 1), (null, 4), (RecoveryTarget.AtLsn(writer.Rows[1].Commit), 2) })
+        {
+            await RestoreJob.RunAsync(options with { Until = target, Action = target is null ? null : TargetAction.Promote }, null, default);
+            Assert.Equal(["recovery.signal"], Directory.EnumerateFiles(scratch.Path, "*.signal").Select(static f => Path.GetFileName(f)));
+            await using var clone = await TestCluster.OnDirectoryAsync(scratch.Path, source);
+            await clone.StartAsync();
+            await clone.RecoveredAsync();
+            Assert.Equal(RowWriter.Numbers(writer.Rows.Take(rows)), await RowWriter.FoundAsync(clone));
+            await clone.StopAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_limit_on_reading_is_kept()
+    {
+        await using var source = await SourceAsync(15);
+        using var backup = new HandMadeBackup(source);
+        await backup.TakeAsync();
+        using var scratch = new Scratch("restored");
+        var stored = Directory.EnumerateFiles(backup.RepositoryDirectory, "*", SearchOption.AllDirectories).Where(static f => f.Contains("/packs/", StringComparison.Ordinal)).Sum(static f => new FileInfo(f).Length);
+        const int KilobytesPerSecond = 2048;
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        await RestoreJob.RunAsync(Options(backup, scratch.Path) with { BandwidthLimit = KilobytesPerSecond }, null, default);
+        // Not all of a pack is frames, and what each of the threads takes last need not be waited for.
+        Assert.True(clock.Elapsed.TotalSeconds > 0.5 * stored / 1024 / KilobytesPerSecond, $"{stored} bytes in {clock.Elapsed}");
+    }
+
     [Fact]
     public async Task The_backup_that_suits_is_chosen_or_named()
     {
