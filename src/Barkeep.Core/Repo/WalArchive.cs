@@ -150,7 +150,7 @@ public sealed class WalArchive
         MomentsObject.TryGetAsync(_store, _root, MomentsOf(name), name.End(SegmentSize), SegmentSize, cancellationToken);
 
     /// <summary>Between what the moments of a complete segment lie, and whether all of its records are among them; null as <see cref="TryGetMomentsAsync"/>. Reads little.</summary>
-    internal Task<(MomentBounds Bounds, bool IsWhole)?> TryGetMomentBoundsAsync(SegmentName name, CancellationToken cancellationToken) =>
+    public Task<(MomentBounds Bounds, bool IsWhole)?> TryGetMomentBoundsAsync(SegmentName name, CancellationToken cancellationToken) =>
         MomentsObject.TryGetBoundsAsync(_store, _root, MomentsOf(name), SegmentSize, cancellationToken);
 
     /// <summary>Removes a segment that no backup needs any more, with what was derived from it.</summary>

@@ -34,7 +34,7 @@ public sealed class WalChangesTests
     }
 
     [Fact]
-    public async Task After_a_crash_between_a_segment_and_its_changes_the_next_start_stores_them()
+    public async Task After_a_crash_between_a_segment_and_what_is_derived_from_it_the_next_start_stores_that()
     {
         await using var reception = await Reception.PrepareAsync(Options(15));
         await reception.CreateSlotAsync();
@@ -49,8 +49,12 @@ public sealed class WalChangesTests
         foreach (var name in stored[^2..])
         {
             await File.WriteAllBytesAsync(reception.Spool.PathOf(name), await reception.StoredAsync(name));
-            File.Delete(Path.Combine(reception.Locations.RepositoryDirectory(reception.Config.Name), $"{reception.Lineage.Identity.SystemId}/changes/{name.ToString()[..16]}/{name}"));
-            Assert.Null(await reception.Lineage.Wal.TryGetChangesAsync(name, default));
+            // One has lost both, the other only what is put last.
+            foreach (var derived in name == stored[^1] ? (string[])["changes", "moments"] : ["moments"])
+            {
+                File.Delete(Path.Combine(reception.Locations.RepositoryDirectory(reception.Config.Name), $"{reception.Lineage.Identity.SystemId}/{derived}/{name.ToString()[..16]}/{name}"));
+            }
+            Assert.Null(await reception.Lineage.Wal.TryGetMomentsAsync(name, default));
         }
 
         reception.Start();
@@ -123,13 +127,17 @@ public sealed class WalChangesTests
             walker ??= new(name.Start(reception.Size), history, reception.Size, null);
             var skipped = walker.SkippedBytes;
             var changes = new BlockChanges();
-            var collector = new BlockChangeCollector(changes);
-            walker.Append(await reception.StoredAsync(name), ref collector);
+            var moments = new Moments();
+            var collectors = new RecordVisitors<BlockChangeCollector, MomentCollector>(new(changes), new(moments));
+            walker.Append(await reception.StoredAsync(name), ref collectors);
             Assert.Null(walker.Defect);
 
             var noted = await reception.Lineage.Wal.TryGetChangesAsync(name, default);
             Assert.Equal(walker.SkippedBytes == skipped, noted!.IsWhole);
             Assert.Equal(DumpedChanges.Of(changes).Lines, DumpedChanges.Of(noted.Changes).Lines);
+            var told = await reception.Lineage.Wal.TryGetMomentsAsync(name, default);
+            Assert.Equal((walker.SkippedBytes == skipped, moments.Bounds), (told!.IsWhole, told.Bounds));
+            Assert.Equal(DumpedMoments.Of(moments), DumpedMoments.Of(told.Moments) is var lines && moments.Bounds.Aborts > 0 ? [DumpedMoments.Of(moments)[0], .. lines] : lines);
         }
         Assert.NotNull(walker);
     }

@@ -17,10 +17,11 @@ sealed class WrittenWal(SegmentSize size, ulong firstSegment)
     Lsn End => Start + _bytes.Count;
 
     /// <summary>Adds a record; returns where it begins.</summary>
-    public Lsn Add(ResourceManager manager, byte info, ReadOnlySpan<byte> data)
+    public Lsn Add(ResourceManager manager, byte info, ReadOnlySpan<byte> data, uint xid = 0)
     {
         var record = new byte[RecordHeader.Size + data.Length];
         BinaryPrimitives.WriteInt32LittleEndian(record, record.Length);
+        BinaryPrimitives.WriteUInt32LittleEndian(record.AsSpan(4), xid);
         BinaryPrimitives.WriteUInt64LittleEndian(record.AsSpan(8), _previous.Value);
         record[16] = info;
         record[17] = (byte)manager;
