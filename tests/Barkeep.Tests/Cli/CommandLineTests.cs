@@ -10,7 +10,7 @@ public sealed partial class CommandLineTests(FixedRepository repository) : IClas
 {
     public static TheoryData<string> NotHere =>
     [
-        "generate-manifest montagu 20261123T010000", "rebuild-xlogdb all", "config-switch montagu model --reset", "config-update {}", "sync-info montagu --primary",
+        "generate-manifest montagu 20261123T010000", "config-switch montagu model --reset", "config-update {}", "sync-info montagu --primary",
         "sync-backup montagu 20261123T010000", "sync-wals montagu", "cloud-wal-archive -p montagu pg_wal/000000010000000000000001", "cloud-wal-restore --spool-dir /tmp montagu x y",
     ];
 

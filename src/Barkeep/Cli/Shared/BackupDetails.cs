@@ -157,6 +157,10 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
             yield return ("Compression ratio", string.Create(CultureInfo.InvariantCulture, $"{ratio:0.0%}"));
         }
         yield return ("Last available", backup.LastSegment?.ToString() ?? "None");
+        if (backup.Gap is { } gap)
+        {
+            yield return ("WAL gap", $"{gap}; restores of this backup end before it");
+        }
     }
 
     static IEnumerable<(string Label, string Value)> Damage(BackupInfo info)
@@ -270,6 +274,10 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
             ["disk_usage_bytes"] = backup.LaterWal.Bytes,
             ["last_available"] = backup.LastSegment?.ToString(),
         };
+        if (backup.Gap is { } gap)
+        {
+            json["wal_gap"] = gap.ToString();
+        }
         if (WalRate(info) is { } rate)
         {
             json["wal_rate"] = string.Create(CultureInfo.InvariantCulture, $"{rate * 3600:0.00}/hour");

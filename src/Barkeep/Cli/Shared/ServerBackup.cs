@@ -66,6 +66,9 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
     /// <summary>The newest segment that belongs to it.</summary>
     public SegmentName? LastSegment { get; private set; }
 
+    /// <summary>The first stretch of WAL after its begin that was never received: no restore of it crosses that.</summary>
+    public Gap? Gap { get; private set; }
+
     /// <summary>What a restore of it writes: the cluster and the WAL that it needs.</summary>
     public ByteSize Size => new((Info?.ClusterSize ?? 0) + OwnWal.Bytes);
 
@@ -86,12 +89,16 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
         LastSegment = LastSegment is { } last && last > segment ? last : segment;
     }
 
+    /// <summary>Learns what was never received.</summary>
+    public void Note(IReadOnlyList<Gap> gaps) =>
+        Gap = Info is null ? null : gaps.Where(g => g.To > BeginLsn && g.Timeline.Value >= Info.Timeline).MinBy(static g => g.From);
+
     public string ListLine(ServerName server)
     {
         var name = Info?.Name is { Length: > 0 } given ? $" '{given}'" : "";
         return Info is null
             ? $"{server} {Id} - F - {Status}"
-            : $"{server} {Id}{name} - {(Info.Parent is null ? 'F' : 'I')} - {CTime(Info.EndTime)} - Size: {Size} - WAL Size: {new ByteSize(LaterWal.Bytes)}{(Status == "DONE" ? "" : $" - {Status}")}{(RetentionRemark == "-" ? "" : $" - {RetentionRemark}")}";
+            : $"{server} {Id}{name} - {(Info.Parent is null ? 'F' : 'I')} - {CTime(Info.EndTime)} - Size: {Size} - WAL Size: {new ByteSize(LaterWal.Bytes)}{(Status == "DONE" ? "" : $" - {Status}")}{(RetentionRemark == "-" ? "" : $" - {RetentionRemark}")}{(Gap is { } gap ? $" - WAL GAP: {gap.From} to {gap.To}" : "")}";
     }
 
     public JsonObject ListRow()
@@ -110,6 +117,10 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
         row["retention_status"] = RetentionRemark;
         row["size"] = Size.ToString();
         row["size_bytes"] = Size.Bytes;
+        if (Gap is { } gap)
+        {
+            row["wal_gap"] = gap.ToString();
+        }
         row["wal_size"] = new ByteSize(LaterWal.Bytes).ToString();
         row["wal_size_bytes"] = LaterWal.Bytes;
         return row;

@@ -40,6 +40,8 @@ sealed class ServerBackups
             if (withWal && backups.Count > 0)
             {
                 Count(backups, await lineage.Wal.ListSegmentsAsync(cancellationToken));
+                var gaps = await ListGapsAsync(session, lineage, cancellationToken);
+                backups.ForEach(b => b.Note(gaps));
             }
             all.AddRange(backups);
         }
@@ -77,6 +79,20 @@ sealed class ServerBackups
             ErrorKind.UnknownBackup,
             $"unknown backup '{text}' for server '{server}'",
             OldestFirst.Count == 0 ? "there is none yet; take one with barman backup" : $"barman list-backups {server} shows all");
+    }
+
+    // That nobody can say why WAL is missing is no reason to show no backups.
+    static async Task<IReadOnlyList<Gap>> ListGapsAsync(Session session, Lineage lineage, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await lineage.Wal.ListGapsAsync(cancellationToken);
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.NewerRepository)
+        {
+            session.Output.Warning(e.Line);
+            return [];
+        }
     }
 
     // A segment belongs to the newest backup that begins at or before it: to its own WAL up to its end, to the WAL after it from there.

@@ -1,0 +1,60 @@
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Repo;
+using Barkeep.Wal;
+using Microsoft.Extensions.Logging;
+
+namespace Barkeep.Receiving;
+
+/// <summary>Puts what is complete in the spool into the repository, once: a receiver that runs does it by itself, and is waited for.</summary>
+public sealed class SpoolArchiving(ServerConfig config, Locations locations, Lineage lineage, TimeProvider time, ILogger logger)
+{
+    static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
+
+    readonly WalSpool _spool = new(locations.SpoolDirectory(config.Name, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
+
+    /// <summary>Complete segments that are not in the repository yet.</summary>
+    public IReadOnlyList<SegmentName> ListComplete() =>
+        [.. _spool.List().Where(f => f.Length >= _spool.SegmentSize.Bytes).Select(static f => f.Name)];
+
+    /// <summary>Returns when they are all in the repository.</summary>
+    /// <exception cref="BarkeepException">WalTimeout: the receiver has not done it in time. Damaged, WalDiverged, DiskFull, Storage.</exception>
+    public async Task RunAsync(IReadOnlyList<SegmentName> segments, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        using var duty = DutyLock.TryTake(locations.ReceiverLock(config.Name));
+        if (duty is null)
+        {
+            await WaitAsync(segments, limit, cancellationToken);
+            return;
+        }
+        var intake = new SegmentIntake(lineage, logger);
+        foreach (var segment in await SpoolScan.RunAsync(_spool, lineage, n => !segments.Contains(n), cancellationToken))
+        {
+            var path = _spool.PathOf(segment.Name);
+            var defect = segment.IsComplete
+                ? await intake.TryTakeAsync(segment.Name, () => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0), cancellationToken)
+                : "it does not pass, or may not be on the disk";
+            if (defect is not null)
+            {
+                throw new BarkeepException(ErrorKind.Damaged, $"{segment.Name} stays in the spool: {defect}", "the receiver gets it again");
+            }
+            File.Delete(path);
+        }
+    }
+
+    async Task WaitAsync(IReadOnlyList<SegmentName> segments, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        var start = time.GetTimestamp();
+        foreach (var segment in segments)
+        {
+            while (!await lineage.Wal.HasSegmentAsync(segment, cancellationToken))
+            {
+                if (time.GetElapsedTime(start) > limit)
+                {
+                    throw new BarkeepException(ErrorKind.WalTimeout, $"the receiver has not put {segment} into the repository in {limit.TotalSeconds:0} s", $"its log is {locations.ReceiverLog(config.Name)}");
+                }
+                await Task.Delay(Pause, time, cancellationToken);
+            }
+        }
+    }
+}
