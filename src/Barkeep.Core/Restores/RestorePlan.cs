@@ -95,11 +95,7 @@ public sealed record RestorePlan
             }
             if (Recovery.Equivalent is { } equivalent)
             {
-                if (target.Kind == RecoveryTargetKind.Time)
-                {
-                    yield return "nothing was committed from then to the target, as far as the receiver saw";
-                }
-                yield return $"that is the end of the WAL, where PostgreSQL would not notice that the target is reached: it is told {equivalent} instead";
+                yield return $"that is the end of the WAL, and nothing is known to have happened from there to the target, which PostgreSQL would not notice to be reached: it is told {equivalent} instead";
             }
             yield return Recovery.Action switch
             {

@@ -46,7 +46,8 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
                 var candidate = await UnlessUnusableAsync(backup, () => ExamineAsync(lineage, backup, cancellationToken), warnings);
                 if (candidate?.Refusal is not null)
                 {
-                    refused ??= candidate;
+                    // What the newest on the newest timeline has to say counts: older ones reach no further.
+                    refused = refused is not null && (refused.Lineage != lineage || refused.Route.History.Timeline >= candidate.Route.History.Timeline) ? refused : candidate;
                     if (!options.SuitsTarget)
                     {
                         break;
@@ -63,7 +64,6 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
                 throw await WithBetterAsync(refused.Refusal!, repository, refused.Backup.Id, cancellationToken);
             }
         }
-        // What the newest has to say counts: older ones reach no further.
         return refused is null ? null : throw refused.Refusal!;
     }
 

@@ -26,18 +26,29 @@ sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool
         {
             return (null, new(ErrorKind.TargetUnreachable, outcome.Obstacle!, "use an older backup, which auto as its id finds if there is one"));
         }
-        if (target.Kind == RecoveryTargetKind.Immediate || (target.Kind == RecoveryTargetKind.Time && KnownUntil() is { } known && target.Time <= known))
+        if (IsAllBefore(target, outcome.LastCommit))
         {
-            // Consistent with the last record; or nothing more was committed until then, and everything that is here is the state at that time.
             return (new(new(route.LastRecord, route.End, IsAfter: true, null, 0), outcome.LastCommit, RecoveryTarget.AtLsn(route.LastRecord)), null);
         }
         return (null, Beyond(outcome));
     }
 
+    // Whether everything that is here, and nothing that is not, comes before a target at which no record lets recovery stop.
+    bool IsAllBefore(RecoveryTarget target, CommitMoment? lastCommit) => target.Kind switch
+    {
+        RecoveryTargetKind.Immediate => true,
+        RecoveryTargetKind.Lsn => target.Lsn <= route.End + HeaderAtEnd,
+        RecoveryTargetKind.Time => MissingAfter() is null && (TimestampTz.From(target.Time) == lastCommit?.Time || target.Time <= KnownUntil()),
+        _ => false,
+    };
+
+    // The next record could begin only behind it.
+    int HeaderAtEnd => route.End == route.End.AlignDown(PageHeader.PageSize) ? PageHeader.SizeAt(route.End, route.SegmentSize) : 0;
+
     // Until when the receiver knows that it has all WAL there was; null when it does not know it.
     DateTimeOffset? KnownUntil()
     {
-        if (MissingAfter() is not null || ReceiverState.TryRead(options.Locations.ReceiverStateFile(options.Server)) is not { LastMessageAt: { } last } state)
+        if (ReceiverState.TryRead(options.Locations.ReceiverStateFile(options.Server)) is not { LastMessageAt: { } last } state)
         {
             return null;
         }

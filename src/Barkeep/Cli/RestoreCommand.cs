@@ -35,6 +35,7 @@ sealed class RestoreCommand : SessionCommand
         : base("restore", "Restore a backup and the WAL received since into a directory.")
     {
         Aliases.Add("recover");
+        _backup.Description += "; or auto, the newest that suits the target";
         Add(_server);
         Add(_backup);
         Add(_destination);

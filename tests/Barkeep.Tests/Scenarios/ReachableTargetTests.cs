@@ -127,9 +127,31 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
     public async Task R9_a_time_after_the_last_commit_is_refused_with_that_commits_time()
     {
         var last = history.Histories[3][^1];
-        var refusal = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { SuitsTarget = true, Until = RecoveryTarget.AtTime(last.Time) });
+        var refusal = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { SuitsTarget = true, Until = RecoveryTarget.AtTime(last.Time.AddMicroseconds(1)) });
         Assert.Contains(last.Time.ToLocalTime().ToString("HH:mm:ss.FFFFFF", CultureInfo.InvariantCulture), refusal.Message, StringComparison.Ordinal);
         Assert.Contains("leave the target out", refusal.Hint, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("time")]
+    [InlineData("lsn")]
+    [InlineData("insert")]
+    public async Task R9_the_last_commit_and_the_end_of_the_WAL_are_targets_though_PostgreSQL_sees_nothing_after_them(string kind)
+    {
+        using var scratch = new Scratch("restored");
+        var options = history.Into(scratch.Path) with { Timeline = new(3), SuitsTarget = true, Action = TargetAction.Promote };
+        var end = (await RestoreJob.PlanAsync(options, default)).Reached;
+        // The third timeline ends with a segment: the positions that a server gives then lie before or after the next page's header.
+        var header = end.Value % PageHeader.PageSize == 0 ? PageHeader.LongSize : 0;
+        var target = kind switch
+        {
+            "time" => RecoveryTarget.AtTime(history.Histories[3][^1].Time),
+            "lsn" => RecoveryTarget.AtLsn(end),
+            _ => RecoveryTarget.AtLsn(end + header),
+        };
+        await RestoreJob.RunAsync(options with { Until = target }, null, default);
+        await AssertRowsAsync(scratch.Path, history.Histories[3]);
+        await RefusedAsync(ErrorKind.TargetUnreachable, options with { Until = RecoveryTarget.AtLsn(end + header + 8) });
     }
 
     [Fact]
@@ -167,7 +189,7 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
             default:
                 var time = any[random.Next(any.Count)].Time;
                 var first = rows.FindIndex(r => inclusive ? r.Time > time : r.Time >= time);
-                return (RecoveryTarget.AtTime(time) with { IsInclusive = inclusive }, first < 0 ? null : first);
+                return (RecoveryTarget.AtTime(time) with { IsInclusive = inclusive }, first >= 0 ? first : time == rows[^1].Time ? rows.Count : null);
         }
     }
 

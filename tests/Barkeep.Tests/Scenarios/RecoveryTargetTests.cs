@@ -149,6 +149,36 @@ public sealed class RecoveryTargetTests
         Assert.Contains(plan.Warnings, w => w.Contains(place, StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData(13)]
+    [InlineData(18)]
+    public async Task A_transaction_that_was_prepared_is_a_target_by_its_own_number(int version)
+    {
+        await using var source = await TestCluster.StartNewAsync(new TestClusterOptions { Version = version, Configuration = ["autovacuum = off", "max_prepared_transactions = 5", RowWriter.Setting] });
+        using var backup = new HandMadeBackup(source);
+        await RowWriter.PrepareAsync(source);
+        await backup.TakeAsync();
+        await using var connection = await source.OpenAsync();
+        await using var command = new Npgsql.NpgsqlCommand("BEGIN; INSERT INTO t VALUES (1); SAVEPOINT s; CREATE TABLE u (i int); INSERT INTO u VALUES (1); SELECT pg_current_xact_id()::text", connection);
+        var xid = uint.Parse((string)(await command.ExecuteScalarAsync())!, System.Globalization.CultureInfo.InvariantCulture);
+        command.CommandText = "PREPARE TRANSACTION 'one'";
+        await command.ExecuteNonQueryAsync();
+        await source.SqlAsync("INSERT INTO t VALUES (2)");
+        command.CommandText = "COMMIT PREPARED 'one'";
+        await command.ExecuteNonQueryAsync();
+        await source.SqlAsync("INSERT INTO t VALUES (3)");
+        await backup.ReceiveAsync();
+        foreach (var (inclusive, rows) in new (bool, string[])[] { (true, ["1", "2"]), (false, ["2"]) })
+        {
+            using var scratch = new Scratch("restored");
+            await RestoreJob.RunAsync(Options(backup, scratch.Path) with { Until = RecoveryTarget.AtXid(xid) with { IsInclusive = inclusive }, Action = TargetAction.Promote }, null, default);
+            await using var restored = await TestCluster.OnDirectoryAsync(scratch.Path, source);
+            await restored.StartAsync();
+            await restored.RecoveredAsync();
+            Assert.Equal(rows, await RowWriter.FoundAsync(restored));
+        }
+    }
+
     [Fact]
     public async Task A_clone_is_taken_to_another_target_and_back_with_delta()
     {
