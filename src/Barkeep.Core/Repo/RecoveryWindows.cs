@@ -116,11 +116,11 @@ public sealed class RecoveryWindows
             Route = route,
             Backups = [.. backups.OrderBy(static b => b.Info!.EndLsn)],
             LastCommit = last,
-            EndedBy = EndedBy(route),
+            EndedBy = EndedBy(route, backups),
         });
     }
 
-    string? EndedBy(WalRoute route)
+    string? EndedBy(WalRoute route, IReadOnlyList<BackupRecord> backups)
     {
         var size = route.SegmentSize;
         if (_received.Gaps.FirstOrDefault(g => g.From < route.Missing.End(size) && g.To > route.End && route.History.TimelineAt(g.From) == g.Timeline) is { } gap)
@@ -133,6 +133,8 @@ public sealed class RecoveryWindows
         }
         return _received.LastEnd(route.Missing.Timeline, route.Missing.End(size)) is null && _received.LastEnd(route.History.Timeline, route.Missing.End(size)) is null
             ? null
-            : $"WAL segment {route.Missing} is missing";
+            : backups is [{ Keep: KeepTarget.Standalone } alone]
+                ? $"backup {alone.Id} is kept by itself, without the WAL after it"
+                : $"WAL segment {route.Missing} is missing";
     }
 }

@@ -1,3 +1,4 @@
+using Barkeep.Repo;
 using Barkeep.Wal;
 
 namespace Barkeep.Restores;
@@ -21,7 +22,9 @@ static class WalLosses
         if (after is { } last)
         {
             var reason = received.Gaps.FirstOrDefault(g => g.From < route.Missing.End(size) && g.To > route.Missing.Start(size))?.Reason;
-            warnings.Add($"WAL IS MISSING: the restore ends at {route.End}, where segment {route.Missing} is not complete{(reason is null ? "" : $" ({reason})")}; what was committed from there to {last} is lost, unless a later backup holds it");
+            warnings.Add(reason is null && source.Backup.Keep == KeepTarget.Standalone
+                ? $"backup {source.Backup.Id} is kept by itself, without the WAL after it: the restore ends at {route.End}"
+                : $"WAL IS MISSING: the restore ends at {route.End}, where segment {route.Missing} is not complete{(reason is null ? "" : $" ({reason})")}; what was committed from there to {last} is lost, unless a later backup holds it");
         }
 
         // Bytes that are there and cannot be replayed. Zeros in the last segment are what a crash of the machine leaves behind the last flush.

@@ -55,6 +55,9 @@ public sealed class RetentionScenarioTests
         // What is left starts, and has its rows: the kept one those of its own end.
         await bench.AssertRestoresAsync(backups[3].Id);
         await bench.AssertRestoresAsync(backups[4].Id);
+        var dryRun = await rig.RunAsync("barman", "restore", "main", $"{backups[1].Id}", Path.Combine(rig.RestoreDirectory, "new"), "--dry-run");
+        Assert.Contains($"backup {backups[1].Id} is kept by itself, without the WAL after it", dryRun.Output + dryRun.Error, StringComparison.Ordinal);
+        Assert.Contains($"backup {backups[1].Id} is kept by itself", (await rig.RunAsync("barman", "targets", "main")).Checked().Output, StringComparison.Ordinal);
         Assert.Equal("0,1", await RestoredRowsAsync(bench, backups[1].Id));
 
         // It is let go in the end.
