@@ -100,15 +100,21 @@ sealed class RestoreRecord
                 }
             }
         }
-        layout.Main.ReplaceFile(FileName, Seal(HeadOf(source, layout, control), source.Manifest.Packs, entries, states));
+        layout.Main.ReplaceFile(FileName, file => Write(file, HeadOf(source, layout, control), source.Manifest.Packs, entries, states));
     }
 
     static Head HeadOf(RestoreSource source, TargetLayout layout, byte[] control) => new(
         source.Lineage.Identity.SystemId.ToString(CultureInfo.InvariantCulture), source.Backup.Id.ToString(), PresentBootId(), HashOf(control), [.. layout.Trees.Select(RestoredPlace.Of)]);
 
-    static byte[] Seal(Head head, IReadOnlyList<string> packs, List<ManifestEntry> entries, List<FileState> states)
+    // Of 100,000 files it has tens of MB, which memory need not hold.
+    static void Write(Stream file, Head head, IReadOnlyList<string> packs, List<ManifestEntry> entries, List<FileState> states)
     {
-        using var all = new MemoryStream();
+        var hash = new XxHash128();
+        using var all = new SinkStream(bytes =>
+        {
+            hash.Append(bytes);
+            file.Write(bytes);
+        });
         all.Write(Record.Seal(Kind, Version, head, RestoreJson.Default.Head));
         using (var body = new CompressionStream(all, FrameCodec.DefaultLevel, leaveOpen: true))
         {
@@ -124,8 +130,7 @@ sealed class RestoreRecord
                 writer.Number(state.Changed);
             }
         }
-        all.Write(XxHash128.Hash(all.GetBuffer().AsSpan(0, (int)all.Length)));
-        return all.ToArray();
+        file.Write(hash.GetCurrentHash());
     }
 
     static RestoreRecord Parse(byte[] bytes)
@@ -140,7 +145,7 @@ sealed class RestoreRecord
         using var body = new BufferedStream(decompressed, 1 << 16);
         var (packs, entries) = ManifestBody.ReadPart(FileName, body);
         var reader = new VarintReader(FileName, body);
-        var files = new Dictionary<string, (ManifestEntry, FileState)>(StringComparer.Ordinal);
+        var files = new Dictionary<string, (ManifestEntry, FileState)>(entries.Count, StringComparer.Ordinal);
         foreach (var entry in entries.Where(static e => e.Kind == ManifestEntryKind.File))
         {
             var (device, inode) = ((ulong)reader.Number(long.MaxValue), (ulong)reader.Number(long.MaxValue));

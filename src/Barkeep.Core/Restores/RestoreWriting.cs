@@ -75,7 +75,7 @@ sealed class RestoreWriting(
         {
             places.AddRange(before.Except(places).ToList());
         }
-        layout.Main.ReplaceFile(RestoreMarker.FileName, RestoreMarker.Of(plan, source.Lineage.Identity.SystemId, places).Seal());
+        layout.Main.ReplaceFile(RestoreMarker.FileName, content => content.Write(RestoreMarker.Of(plan, source.Lineage.Identity.SystemId, places).Seal()));
     }
 
     // Where PostgreSQL would find it, by a link too.

@@ -133,13 +133,21 @@ sealed class TargetTree : IDisposable
     }
 
     /// <summary>Puts a small file in the root in the place of an older one or of none, as a whole; durable when it returns.</summary>
-    public void ReplaceFile(string name, ReadOnlySpan<byte> content)
+    public void ReplaceFile(string name, Action<Stream> write)
     {
         var temporary = $"{name}.new";
         DeleteFile(temporary);
         using (var file = CreateFile(temporary))
         {
-            Write(file, content, 0, temporary);
+            var length = 0L;
+            using (var content = new SinkStream(bytes =>
+            {
+                Write(file, bytes, length, temporary);
+                length += bytes.Length;
+            }))
+            {
+                write(content);
+            }
             Durable.Flush(file, Full(temporary));
         }
         if (TargetCalls.RenameAt(RootDescriptor, temporary, RootDescriptor, name) != 0)
