@@ -1,5 +1,6 @@
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Hooks;
 using Barkeep.Repo;
 
 namespace Barkeep.Backups;
@@ -10,6 +11,9 @@ namespace Barkeep.Backups;
 /// <param name="minimumRedundancy">So many usable backups of the present cluster stay.</param>
 public sealed class BackupDeletion(Repository repository, ServerName server, Locations locations, TimeProvider time, int minimumRedundancy = 0)
 {
+    /// <summary>What runs before and after; null for nothing.</summary>
+    public HookScripts? Hooks { get; init; }
+
     /// <summary>
     /// Deletes a backup, then collects. The backup is gone for good when it returns, unless the result names it among those refused; what it needed alone
     /// is gone too, unless the result says what has kept it: then the next collection removes it. Cut off at any moment, the backup is whole or gone.
@@ -29,7 +33,7 @@ public sealed class BackupDeletion(Repository repository, ServerName server, Loc
             throw new BarkeepException(ErrorKind.Busy, $"backup {id} of server {server} is running", "stop it, or wait for it to end");
         }
         // All manifests need not be read for what is refused in the end.
-        return await TryRefuseAsync(removal, id, cancellationToken) ?? await new Collector(repository, server, locations).RunAsync(Collector.DefaultBudget, [removal], cancellationToken);
+        return await TryRefuseAsync(removal, id, cancellationToken) ?? await new Collector(repository, server, locations) { Hooks = Hooks }.RunAsync(Collector.DefaultBudget, [removal], cancellationToken);
     }
 
     /// <summary>What <see cref="RunAsync"/> would remove besides the backup; does nothing.</summary>

@@ -1,5 +1,6 @@
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Hooks;
 using Barkeep.Postgres;
 using Barkeep.Repo;
 using Microsoft.Extensions.Logging;
@@ -11,6 +12,8 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
 {
     /// <summary>What backups say took them.</summary>
     internal static string Program { get; } = $"barkeep {typeof(BackupJob).Assembly.GetName().Version?.ToString(3)}";
+
+    readonly HookScripts _hooks = new(server, locations, logger, time);
 
     /// <summary>Makes the codecs that pages are stored with.</summary>
     public Func<FrameCodec> Codec { get; init; } = static () => new();
@@ -57,7 +60,17 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
             info.Parent is { } parent ? $"incremental since {parent}" : $"everything was read: {info.WhyEverything}");
 
         // It exists; wait for the WAL that makes it usable.
-        return await WaitForWalAsync(lineage, id, info, options, copy.Warnings, progress, cancellationToken);
+        var result = await WaitForWalAsync(lineage, id, info, options, copy.Warnings, progress, cancellationToken);
+        await RunHookAsync(lineage, id, result.Missing is null ? "DONE" : "WAITING_FOR_WALS", null, cancellationToken);
+        return result;
+    }
+
+    async Task RunHookAsync(Lineage lineage, BackupId id, string status, string? error, CancellationToken cancellationToken)
+    {
+        if (_hooks.Has("backup"))
+        {
+            await _hooks.AfterAsync("backup", await HookVariables.OfBackupAsync(lineage, id, _hooks.Repository, status, cancellationToken), error, cancellationToken);
+        }
     }
 
     async Task<ServerFacts> CheckServerAsync(SqlSession session, CancellationToken cancellationToken)
@@ -80,6 +93,10 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
     {
         try
         {
+            if (_hooks.Has("backup"))
+            {
+                await _hooks.BeforeAsync("backup", await HookVariables.OfBackupAsync(lineage, id, _hooks.Repository, "STARTED", cancellationToken), cancellationToken);
+            }
             using var packs = lineage.Packs.Begin(id);
             var manifest = await copy.RunAsync(session, packs, cancellationToken);
             await lineage.Backups.CommitAsync(id, manifest, cancellationToken);
@@ -96,6 +113,10 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
                 _ => null,
             };
             await FailAsync(lineage, id, failure ?? e, failure?.Kind ?? ErrorKind.Failed);
+            if (!cancellationToken.IsCancellationRequested)
+            {
+                await RunHookAsync(lineage, id, "FAILED", (failure ?? e).Message, cancellationToken);
+            }
             if (failure is null)
             {
                 throw;

@@ -1,5 +1,6 @@
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Hooks;
 using Barkeep.Repo;
 using Barkeep.Wal;
 
@@ -16,6 +17,9 @@ public sealed class Collector(Repository repository, ServerName server, Location
     /// it: at some 100 MB/s, with reading and flushing, this takes a quarter of that.
     /// </summary>
     public const long DefaultBudget = 1L << 30;
+
+    /// <summary>What runs before and after a backup or a segment is removed; null for nothing.</summary>
+    public HookScripts? Hooks { get; init; }
 
     /// <summary>Whether there may be something to collect. Cheap: lists names.</summary>
     public async Task<bool> IsDueAsync(CancellationToken cancellationToken) =>
@@ -123,9 +127,7 @@ public sealed class Collector(Repository repository, ServerName server, Location
         }
         foreach (var (segment, _) in plan.Segments)
         {
-            await lineage.Wal.DeleteSegmentAsync(segment, cancellationToken);
-            result.RemovedSegments.Add(segment);
-            result.FreedLength += segment.StoredLength;
+            await RemoveAsync(lineage, segment, result, cancellationToken);
         }
         if (needs.OldestBegin is { } begin)
         {
@@ -158,8 +160,49 @@ public sealed class Collector(Repository repository, ServerName server, Location
                 result.RefusedBackups.Add((id, refusal));
                 continue;
             }
+            var variables = Hooks?.Has("delete") == true ? await HookVariables.OfBackupAsync(removal.Lineage, id, Hooks.Repository, "DONE", cancellationToken) : null;
+            if (variables is not null && await TryHookAsync("delete", variables, cancellationToken) is { } refused)
+            {
+                result.RefusedBackups.Add((id, $"as {refused}"));
+                continue;
+            }
             await removal.Lineage.Backups.RemoveAsync(id, cancellationToken);
             result.RemovedBackups.Add(id);
+            if (variables is not null)
+            {
+                await Hooks!.AfterAsync("delete", variables, null, cancellationToken);
+            }
+        }
+    }
+
+    async Task RemoveAsync(Lineage lineage, StoredSegment segment, CollectionResult result, CancellationToken cancellationToken)
+    {
+        var variables = Hooks?.Has("wal_delete") == true ? HookVariables.OfStored(lineage, segment, Hooks.Repository) : null;
+        if (variables is not null && await TryHookAsync("wal_delete", variables, cancellationToken) is { } refused)
+        {
+            result.Problems.Add($"WAL segment {segment.Name} stays: {refused}");
+            return;
+        }
+        await lineage.Wal.DeleteSegmentAsync(segment, cancellationToken);
+        result.RemovedSegments.Add(segment);
+        result.FreedLength += segment.StoredLength;
+        if (variables is not null)
+        {
+            await Hooks!.AfterAsync("wal_delete", variables, null, cancellationToken);
+        }
+    }
+
+    // Why it is not to happen; null when it may.
+    async Task<string?> TryHookAsync(string subject, IReadOnlyDictionary<string, string> variables, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await Hooks!.BeforeAsync(subject, variables, cancellationToken);
+            return null;
+        }
+        catch (BarkeepException e) when (e.Kind == ErrorKind.Failed)
+        {
+            return e.Message;
         }
     }
 

@@ -1,12 +1,13 @@
 using Barkeep.Configuration;
+using Barkeep.Hooks;
 using Barkeep.Repo;
 
 namespace Barkeep.Backups;
 
 /// <summary>Lets go what a server's retention policy does not want. For cron.</summary>
-public sealed class RetentionDuty(Repository repository, ServerConfig server, Locations locations)
+public sealed class RetentionDuty(Repository repository, ServerConfig server, Locations locations, HookScripts? hooks = null)
 {
-    readonly Collector _collector = new(repository, server.Name, locations);
+    readonly Collector _collector = new(repository, server.Name, locations) { Hooks = hooks };
 
     /// <summary>Judges every backup; reads the heads of all manifests.</summary>
     /// <exception cref="Common.BarkeepException">NewerRepository, Storage.</exception>

@@ -36,6 +36,8 @@ public sealed record ConfigKey(string Name, string? Default, bool IsSecret = fal
         new("last_backup_maximum_age", null),
         new("last_backup_minimum_size", null),
         new("last_wal_maximum_age", null),
+        new("hook_timeout", "3600"),
+        .. HookKeys.All.Select(static k => new ConfigKey(k, null)),
     ];
 
     public static ConfigKey? Find(string name) => All.FirstOrDefault(k => k.Name == name);

@@ -32,6 +32,8 @@ sealed class ConfigValues(ServerName server, IReadOnlyDictionary<string, string>
         BackupMaximumAge = Age("last_backup_maximum_age"),
         BackupMinimumSize = Size("last_backup_minimum_size"),
         WalMaximumAge = Age("last_wal_maximum_age"),
+        Hooks = HookKeys.All.Where(k => Optional(k) is not null).ToDictionary(static k => k, k => Optional(k)!),
+        HookTimeout = TimeSpan.FromSeconds(Number("hook_timeout", 1, 86400 * 7)),
     };
 
     string? Text(string key) => values.TryGetValue(key, out var value) ? value : ConfigKey.Find(key)!.Default;

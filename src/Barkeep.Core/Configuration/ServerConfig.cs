@@ -66,6 +66,12 @@ public sealed record ServerConfig
     /// <summary>The age at which check calls the newest WAL too old; null for never.</summary>
     public AgeLimit? WalMaximumAge { get; init; }
 
+    /// <summary>Shell commands that are run before and after something happens, by their key: see <see cref="HookKeys"/>.</summary>
+    public IReadOnlyDictionary<string, string> Hooks { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>How long one of them may take before it is killed.</summary>
+    public TimeSpan HookTimeout { get; init; } = TimeSpan.FromHours(1);
+
     /// <summary>How the slots that installations of Barkeep choose for a server begin; an installation's id follows.</summary>
     public static string SlotPrefix(ServerName server) =>
         $"barkeep_{string.Concat(server.ToString().Select(static c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '_'))}_";

@@ -1,5 +1,6 @@
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Hooks;
 using Barkeep.Postgres;
 using Barkeep.Repo;
 using Barkeep.Wal;
@@ -26,13 +27,13 @@ sealed class LineageReceiver : IDisposable
     bool _slotWasLost;
     volatile StreamSession? _session;
 
-    public LineageReceiver(ServerConfig config, Lineage lineage, WalSpool spool, ReceiverStateFile state, TimeProvider clock, ILogger logger)
+    public LineageReceiver(ServerConfig config, Lineage lineage, WalSpool spool, ReceiverStateFile state, HookScripts hooks, TimeProvider clock, ILogger logger)
     {
         _config = config;
         _target = ConnectionTarget.ForStreaming(config);
         _lineage = lineage;
         _spool = spool;
-        _archiver = new(spool, lineage, state, clock, logger);
+        _archiver = new(spool, lineage, state, hooks, clock, logger);
         _archiver.Failed += reason => _session?.Fail(reason);
         _slot = new(config, logger);
         _state = state;

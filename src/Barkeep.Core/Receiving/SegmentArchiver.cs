@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Barkeep.Common;
+using Barkeep.Hooks;
 using Barkeep.Repo;
 using Barkeep.Wal;
 using Microsoft.Extensions.Logging;
@@ -11,7 +12,7 @@ namespace Barkeep.Receiving;
 /// first, removes the file only afterwards. Acknowledgements never wait for it, and receiving goes first when the processor is short: it has a
 /// thread of its own, of lower priority. After a crash the spool itself is its queue.
 /// </summary>
-sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile state, TimeProvider clock, ILogger logger) : IDisposable
+sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile state, HookScripts hooks, TimeProvider clock, ILogger logger) : IDisposable
 {
     const int Nice = 10;
     static readonly TimeSpan Pause = TimeSpan.FromSeconds(2);
@@ -152,10 +153,22 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
     async Task ArchiveAsync(SegmentName name, CancellationToken stop)
     {
         var path = spool.PathOf(name);
+        var variables = hooks.Has("archive") && File.Exists(path)
+            ? HookVariables.OfSegment(name.ToString(), path, spool.SegmentSize.Bytes, File.GetLastWriteTimeUtc(path), compression: "")
+            : null;
+        if (variables is not null)
+        {
+            await hooks.BeforeAsync("archive", variables, stop);
+        }
         // The segment, and what is derived from it; then the end of the file.
         if (await _intake.TryTakeAsync(name, () => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0, FileOptions.SequentialScan), stop) is { } defect)
         {
             await SetAsideAsync(name, path, defect, stop);
+        }
+        if (variables is not null)
+        {
+            // Before the file goes, which they may want.
+            await hooks.AfterAsync("archive", variables, null, stop);
         }
         File.Delete(path);
         lock (_lock)

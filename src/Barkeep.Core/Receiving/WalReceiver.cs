@@ -64,7 +64,7 @@ public sealed class WalReceiver
         var spool = new WalSpool(_locations.SpoolDirectory(_config.Name, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
         Durable.CreateDirectory(spool.Directory);
 
-        using var receiver = new LineageReceiver(_config, lineage, spool, _state, _clock, _logger);
+        using var receiver = new LineageReceiver(_config, lineage, spool, _state, new(_config, _locations, _logger, _clock), _clock, _logger);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(stop);
         await receiver.LearnAsync(stop);
         var archiving = receiver.ArchiveAsync(over.Token);

@@ -84,7 +84,7 @@ sealed class CronCommand : SessionCommand
 
     static async Task CollectAsync(Session session, ServerName server, Repository repository, CancellationToken cancellationToken)
     {
-        var collector = new Collector(repository, server, session.Locations);
+        var collector = new Collector(repository, server, session.Locations) { Hooks = session.HooksOf(session.Config.Read(server)) };
         if (!await collector.IsDueAsync(cancellationToken) || await collector.FindHoldAsync(cancellationToken) is not null)
         {
             return;

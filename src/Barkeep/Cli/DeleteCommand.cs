@@ -26,7 +26,7 @@ sealed class DeleteCommand : SessionCommand
     {
         var config = session.Read(parse.GetValue(_server)!);
         var backup = (await ServerBackups.ReadAsync(session, config.Name, withWal: false, cancellationToken)).Find(config.Name, parse.GetValue(_backup)!);
-        var deletion = new BackupDeletion(await session.OpenRepositoryAsync(config.Name, cancellationToken), config.Name, session.Locations, session.Time, config.MinimumRedundancy);
+        var deletion = new BackupDeletion(await session.OpenRepositoryAsync(config.Name, cancellationToken), config.Name, session.Locations, session.Time, config.MinimumRedundancy) { Hooks = session.HooksOf(config) };
         return await (parse.GetValue(_dryRun) ? PlanAsync(session, config.Name, backup, deletion, cancellationToken) : RunAsync(session, config.Name, backup, deletion, cancellationToken));
     }
 

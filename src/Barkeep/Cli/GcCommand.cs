@@ -42,7 +42,7 @@ sealed class GcCommand : SessionCommand
         _ = session.ReadSetUp(server);
         var repository = await session.OpenRepositoryAsync(server, cancellationToken);
         await CatalogCleaning.TryRunAsync(repository, server, session.Locations, session.Time, cancellationToken);
-        var collector = new Collector(repository, server, session.Locations);
+        var collector = new Collector(repository, server, session.Locations) { Hooks = session.HooksOf(session.Config.Read(server)) };
         var result = await collector.RunAsync(Collector.DefaultBudget, cancellationToken);
         CollectionReport.Tell(session, server, result);
         session.Output.Result(server, CollectionReport.Json(result));

@@ -3,6 +3,7 @@ using System.Text;
 using Barkeep.Cli.Shared;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Hooks;
 using Barkeep.Repo;
 using Microsoft.Extensions.Logging;
 
@@ -54,6 +55,9 @@ sealed class Session
         var config = Config.Read(server);
         return IsSetUp(server) ? config : throw NotSetUp(server);
     }
+
+    /// <summary>The scripts that run before and after something happens to a server's backups or WAL.</summary>
+    public HookScripts HooksOf(ServerConfig config) => new(config, Locations, Log, Time);
 
     public bool IsSetUp(ServerName server) => File.Exists(Locations.SetupFile(server));
 

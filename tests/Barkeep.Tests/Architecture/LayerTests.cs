@@ -18,8 +18,9 @@ public sealed partial class LayerTests
         ["Repo"] = ["Storage", "Wal", "Common"],
         ["Configuration"] = ["Wal", "Common"],
         ["Postgres"] = ["Configuration", "Wal", "Common"],
-        ["Receiving"] = ["Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
-        ["Backups"] = ["Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
+        ["Hooks"] = ["Repo", "Configuration", "Wal", "Common"],
+        ["Receiving"] = ["Hooks", "Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
+        ["Backups"] = ["Hooks", "Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
         ["Health"] = ["Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
         // Nor does a verification.
         ["Verification"] = ["Repo", "Wal", "Storage", "Common"],

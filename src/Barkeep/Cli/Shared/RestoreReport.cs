@@ -33,7 +33,7 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
             session.Output.Info($"Doing PITR. Recovery target {target.Kind.ToString().ToLowerInvariant()}: '{target.Value}'");
         }
         using var report = new RestoreReport(session);
-        var result = await RestoreJob.RunAsync(options, report, cancellationToken);
+        var result = await new RecoveryHooks(session, options).RunAsync(() => RestoreJob.RunAsync(options, report, cancellationToken), cancellationToken);
         report.Finish(result, start);
     }
 

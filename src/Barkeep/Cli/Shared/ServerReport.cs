@@ -33,6 +33,7 @@ static class ServerReport
         ("last_backup_maximum_age", config.BackupMaximumAge?.ToString() ?? "None"),
         ("last_backup_minimum_size", config.BackupMinimumSize?.ToString(CultureInfo.InvariantCulture) ?? "None"),
         ("last_wal_maximum_age", config.WalMaximumAge?.ToString() ?? "None"),
+        .. config.Hooks.Count == 0 ? (IEnumerable<(string, string)>)[] : [("hook_timeout", config.HookTimeout.TotalSeconds.ToString(CultureInfo.InvariantCulture)), .. config.Hooks.Select(static h => (h.Key, h.Value))],
     ];
 
     static string Mode(SslMode mode) => mode switch

@@ -1,0 +1,80 @@
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Microsoft.Extensions.Logging;
+
+namespace Barkeep.Hooks;
+
+/// <summary>
+/// Runs the scripts that a user has configured to run before and after something happens to a server's backups or WAL. The plain ones run once, and how they end
+/// is only reported. The retrying ones run until they end with 0 or 62, or 63: then what they precede does not happen. One that hangs is killed, reported,
+/// and not run again.
+/// </summary>
+public sealed class HookScripts(ServerConfig config, Locations locations, ILogger logger, TimeProvider time)
+{
+    const int AbortContinue = 62;
+    const int AbortStop = 63;
+
+    static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+
+    readonly ScriptRunner _runner = new(config.HookTimeout, logger);
+
+    /// <summary>The server's repository directory.</summary>
+    public string Repository => locations.RepositoryDirectory(config.Name);
+
+    /// <summary>Whether anything is to be run about a subject: backup, archive, delete, wal_delete, recovery.</summary>
+    public bool Has(string subject) =>
+        config.Hooks.Count > 0 && HookKeys.All.Any(k => config.Hooks.ContainsKey(k) && (k == HookKeys.Of(HookKeys.Before, subject, false) || k == HookKeys.Of(HookKeys.Before, subject, true)
+            || k == HookKeys.Of(HookKeys.After, subject, false) || k == HookKeys.Of(HookKeys.After, subject, true)));
+
+    /// <summary>Runs what comes before: the plain script, then the retrying one.</summary>
+    /// <exception cref="BarkeepException">Failed: the retrying one does not want it to happen.</exception>
+    public async Task BeforeAsync(string subject, IReadOnlyDictionary<string, string> variables, CancellationToken cancellationToken)
+    {
+        await RunAsync(HookKeys.Before, subject, retries: false, variables, null, cancellationToken);
+        if (await RunAsync(HookKeys.Before, subject, retries: true, variables, null, cancellationToken) == AbortStop)
+        {
+            throw new BarkeepException(ErrorKind.Failed, $"{HookKeys.Of(HookKeys.Before, subject, true)} of server {config.Name} has asked to stop (exit code {AbortStop})", "its output is in the log");
+        }
+    }
+
+    /// <summary>Runs what comes after: the retrying script, then the plain one. How they end changes nothing any more.</summary>
+    /// <param name="error">What went wrong; null when nothing did.</param>
+    public async Task AfterAsync(string subject, IReadOnlyDictionary<string, string> variables, string? error, CancellationToken cancellationToken)
+    {
+        if (await RunAsync(HookKeys.After, subject, retries: true, variables, error, cancellationToken) == AbortStop)
+        {
+            logger.LogWarning("{Hook} of server {Server} has asked to stop (exit code 63) what has happened already", HookKeys.Of(HookKeys.After, subject, true), config.Name);
+        }
+        await RunAsync(HookKeys.After, subject, retries: false, variables, error, cancellationToken);
+    }
+
+    // Returns its exit code; null when there is none, or it was killed.
+    async Task<int?> RunAsync(string phase, string subject, bool retries, IReadOnlyDictionary<string, string> variables, string? error, CancellationToken cancellationToken)
+    {
+        var key = HookKeys.Of(phase, subject, retries);
+        if (!config.Hooks.TryGetValue(key, out var script))
+        {
+            return null;
+        }
+        var environment = new Dictionary<string, string>(variables)
+        {
+            ["BARMAN_SERVER"] = config.Name.ToString(),
+            ["BARMAN_CONFIGURATION"] = locations.ConfigFile(config.Name),
+            ["BARMAN_HOOK"] = $"{subject}{(retries ? "_retry" : "")}_script",
+            ["BARMAN_PHASE"] = phase,
+            ["BARMAN_RETRY"] = retries ? "1" : "0",
+            ["BARMAN_ERROR"] = error ?? "",
+            ["BARMAN_VERSION"] = typeof(HookScripts).Assembly.GetName().Version?.ToString(3) ?? "",
+        };
+        for (var pause = FirstPause; ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+        {
+            var code = await _runner.RunAsync($"{key} of server {config.Name}", script, environment, cancellationToken);
+            if (!retries || code is null or 0 or AbortContinue or AbortStop)
+            {
+                return code;
+            }
+            await Task.Delay(pause, time, cancellationToken);
+        }
+    }
+}

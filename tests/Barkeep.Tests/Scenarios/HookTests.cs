@@ -1,0 +1,136 @@
+using System.Text.Json.Nodes;
+using Barkeep.Tests.Rig;
+using Xunit;
+
+namespace Barkeep.Tests.Scenarios;
+
+public sealed class HookTests
+{
+    // Each call of a script appends a line; its environment goes into a file of its own.
+    static string Recording(Scratch scratch, string more = "") =>
+        $"echo \"$BARMAN_PHASE $BARMAN_HOOK $BARMAN_RETRY $BARMAN_STATUS $BARMAN_ERROR\" >> {scratch.Path}/calls; env | grep -v '^_=' > {scratch.Path}/env.$BARMAN_PHASE.$BARMAN_HOOK; {more}";
+
+    [Fact]
+    public async Task Scripts_run_around_a_backup_a_deletion_and_a_restore_with_what_Barman_tells_them()
+    {
+        using var scratch = new Scratch("hooks");
+        await using var bench = await CommandBench.SetUpAsync(null, "--no-initial-backup");
+        bench.Configure([.. ((string[])["backup", "delete", "recovery"]).SelectMany(static s => (string[])[$"pre_{s}_script", $"pre_{s}_retry_script", $"post_{s}_retry_script", $"post_{s}_script"])
+            .Select(k => (k, (JsonNode?)Recording(scratch, "exit 0")))]);
+        (await bench.BarmanAsync("backup", "--wait", "montagu")).Checked();
+        (await bench.BarmanAsync("backup", "--wait", "montagu")).Checked();
+        var ids = (await bench.BarmanAsync("list-backup", "--minimal", "montagu")).Checked().OutputLines;
+        Assert.Equal(
+            ["pre backup_script 0 STARTED ", "pre backup_retry_script 1 STARTED ", "post backup_retry_script 1 DONE ", "post backup_script 0 DONE "],
+            Calls(scratch)[4..]);
+        var environment = EnvironmentOf(scratch, "post.backup_script");
+        Assert.Equal(ids[0], environment["BARMAN_BACKUP_ID"]);
+        Assert.Equal(ids[1], environment["BARMAN_PREVIOUS_ID"]);
+        Assert.Equal("", environment["BARMAN_NEXT_ID"]);
+        Assert.Equal("montagu", environment["BARMAN_SERVER"]);
+        Assert.True(Directory.Exists(environment["BARMAN_BACKUP_DIR"]));
+        Assert.Equal(Path.Combine(bench.Rig.ConfigDirectory, "montagu.json"), environment["BARMAN_CONFIGURATION"]);
+        Assert.NotEqual("", environment["BARMAN_VERSION"]);
+
+        using var target = new Scratch("target");
+        File.Delete(Path.Combine(scratch.Path, "calls"));
+        (await bench.BarmanAsync("recover", "montagu", "oldest", target.Path)).Checked();
+        Assert.Equal(4, Calls(scratch).Length);
+        environment = EnvironmentOf(scratch, "post.recovery_script");
+        Assert.Equal(target.Path, environment["BARMAN_DESTINATION_DIRECTORY"]);
+        Assert.Equal(ids[1], environment["BARMAN_BACKUP_ID"]);
+        Assert.Equal(ids[0], environment["BARMAN_NEXT_ID"]);
+        Assert.Equal("{}", environment["BARMAN_TABLESPACES"]);
+
+        (await bench.BarmanAsync("delete", "montagu", ids[1])).Checked();
+        Assert.Equal(ids[1], EnvironmentOf(scratch, "pre.delete_script")["BARMAN_BACKUP_ID"]);
+        Assert.Equal(ids[1], EnvironmentOf(scratch, "post.delete_script")["BARMAN_BACKUP_ID"]);
+    }
+
+    [Fact]
+    public async Task A_retrying_script_runs_until_it_is_done_and_63_stops_what_it_precedes()
+    {
+        using var scratch = new Scratch("hooks");
+        await using var bench = await CommandBench.SetUpAsync(null, "--no-initial-backup");
+
+        // It fails once, as if for a while, then says go on.
+        bench.Configure(("pre_backup_retry_script", Recording(scratch, $"test $(wc -l < {scratch.Path}/calls) -ge 2 && exit 62; exit 1")), ("post_backup_retry_script", "exit 63"));
+        var taken = await bench.BarmanAsync("backup", "--wait", "montagu");
+        taken.Checked();
+        Assert.Equal(2, Calls(scratch).Length);
+        Assert.Contains("post_backup_retry_script", taken.Error, StringComparison.Ordinal);
+
+        bench.Configure(("pre_backup_retry_script", "exit 63"), ("pre_delete_retry_script", "exit 63"), ("post_backup_script", Recording(scratch)));
+        var stopped = await bench.BarmanAsync("backup", "montagu");
+        Assert.Equal(1, stopped.ExitCode);
+        Assert.Contains("pre_backup_retry_script", stopped.Error, StringComparison.Ordinal);
+        Assert.StartsWith("post backup_script 0 FAILED pre_backup_retry_script", Calls(scratch)[^1], StringComparison.Ordinal);
+        Assert.Contains("FAILED", (await bench.BarmanAsync("list-backup", "montagu")).Checked().OutputLines[0], StringComparison.Ordinal);
+        var kept = await bench.BarmanAsync("delete", "montagu", "latest");
+        Assert.NotEqual(0, kept.ExitCode);
+        Assert.Contains("pre_delete_retry_script", kept.Error, StringComparison.Ordinal);
+        Assert.Single((await bench.BarmanAsync("list-backup", "montagu")).Checked().OutputLines, static l => !l.Contains("FAILED", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_script_that_fails_or_hangs_does_not_keep_a_backup_from_being_taken_and_is_reported()
+    {
+        using var scratch = new Scratch("hooks");
+        await using var bench = await CommandBench.SetUpAsync(null, "--no-initial-backup");
+        bench.Configure(
+            ("hook_timeout", 1), ("pre_backup_script", "exit 7"), ("pre_backup_retry_script", $"echo $$ > {scratch.Path}/pid; sleep 300"),
+            // What it leaves running in the background is nobody's concern.
+            ("post_backup_script", $"sleep 30 & echo $! > {scratch.Path}/background"));
+        var taken = await bench.BarmanAsync("backup", "--wait", "montagu");
+        taken.Checked();
+        Assert.Contains("pre_backup_script of server montagu has ended with exit code 7", taken.Error, StringComparison.Ordinal);
+        Assert.Contains("pre_backup_retry_script of server montagu has not ended within 1 s and was killed", taken.Error, StringComparison.Ordinal);
+        Assert.False(ProcessTable.IsRunning(int.Parse(File.ReadAllText(Path.Combine(scratch.Path, "pid")), System.Globalization.CultureInfo.InvariantCulture)));
+        Signal.Kill.Send(int.Parse(File.ReadAllText(Path.Combine(scratch.Path, "background")), System.Globalization.CultureInfo.InvariantCulture));
+    }
+
+    [Fact]
+    public async Task No_secret_is_in_the_environment_of_a_script()
+    {
+        using var scratch = new Scratch("hooks");
+        await using var bench = await CommandBench.SetUpAsync(null, "--no-initial-backup");
+        bench.Configure(("pre_backup_script", Recording(scratch)), ("pass_backup", null));
+        bench.Rig.Environment["BARMAN_MONTAGU_PASS_BACKUP"] = bench.Roles.BackupPassword;
+        (await bench.BarmanAsync("backup", "montagu")).Checked();
+        var environment = File.ReadAllText(Path.Combine(scratch.Path, "env.pre.backup_script"));
+        Assert.DoesNotContain(bench.Roles.BackupPassword, environment, StringComparison.Ordinal);
+        Assert.DoesNotContain(bench.Roles.StreamPassword, environment, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_script_that_hangs_while_WAL_is_archived_does_not_delay_its_acknowledgement()
+    {
+        using var scratch = new Scratch("hooks");
+        await using var bench = await CommandBench.StartAsync();
+        var go = Path.Combine(scratch.Path, "go");
+        bench.Configure(
+            ("pre_archive_script", Recording(scratch, $"while ! test -e {go}; do sleep 0.1; done")),
+            ("post_archive_script", Recording(scratch, $"cp \"$BARMAN_FILE\" {scratch.Path}/copied")));
+        (await bench.Rig.RunAsync("setup-barman", "--no-initial-backup")).Checked();
+        await bench.Cluster.SqlAsync("CREATE TABLE t (i int); SELECT pg_switch_wal()");
+        await Eventually.IsTrueAsync(() => File.Exists(Path.Combine(scratch.Path, "calls")), "the script has begun");
+
+        // With the archiver stuck in it, what is committed now is acknowledged all the same.
+        await bench.Cluster.SqlAsync("ALTER SYSTEM SET synchronous_standby_names = 'barman_receive_wal'; SELECT pg_reload_conf()");
+        await bench.Cluster.SqlAsync("INSERT INTO t VALUES (1)");
+        var segments = Directory.EnumerateFiles(Path.Combine(bench.Rig.Home, "montagu/repository"), "0000*", SearchOption.AllDirectories).Count();
+
+        File.WriteAllText(go, "");
+        await Eventually.IsTrueAsync(() => File.Exists(Path.Combine(scratch.Path, "env.post.archive_script")), "the segment is archived");
+        var environment = EnvironmentOf(scratch, "post.archive_script");
+        Assert.Equal(24, environment["BARMAN_SEGMENT"].Length);
+        Assert.Equal("1048576", environment["BARMAN_SIZE"]);
+        await Eventually.IsTrueAsync(() => File.Exists(Path.Combine(scratch.Path, "copied")) && new FileInfo(Path.Combine(scratch.Path, "copied")).Length == 1 << 20, "the script had the segment");
+        Assert.True(segments < Directory.EnumerateFiles(Path.Combine(bench.Rig.Home, "montagu/repository"), "0000*", SearchOption.AllDirectories).Count());
+    }
+
+    static string[] Calls(Scratch scratch) => File.ReadAllLines(Path.Combine(scratch.Path, "calls"));
+
+    static Dictionary<string, string> EnvironmentOf(Scratch scratch, string hook) =>
+        File.ReadAllLines(Path.Combine(scratch.Path, $"env.{hook}")).Select(static l => l.Split('=', 2)).ToDictionary(static l => l[0], static l => l[1]);
+}
