@@ -16,6 +16,9 @@ public static class WalTar
     const int MaxFiles = 64;
     const long MaxTotal = 2L << 30;
     const int MaxSumsLength = 1 << 16;
+
+    // What does not compress becomes longer by less than an eighth.
+    const int CompressionLoss = 8;
     const string Md5Sums = "MD5SUMS";
     const string Sha256Sums = "SHA256SUMS";
 
@@ -32,7 +35,7 @@ public static class WalTar
             while (await reader.GetNextEntryAsync(copyData: false, cancellationToken) is { } entry)
             {
                 var isSums = entry.Name is Md5Sums or Sha256Sums;
-                var content = await ReadAsync(entry, isSums ? MaxSumsLength : size.Bytes, cancellationToken);
+                var content = await ReadAsync(entry, isSums ? MaxSumsLength : size.Bytes + (size.Bytes / CompressionLoss), cancellationToken);
                 if (isSums)
                 {
                     AddSums(content, sums);
@@ -107,7 +110,7 @@ public static class WalTar
         };
         if (expanding is null)
         {
-            return content;
+            return content.Length <= size.Bytes ? content : throw Bad($"{name} has {content.Length} bytes");
         }
         var raw = new byte[size.Bytes];
         try
