@@ -29,8 +29,8 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         }
         var (lineage, backup) = await repository.TryFindAsync(id, cancellationToken)
             ?? throw new BarkeepException(ErrorKind.UnknownBackup, $"server {options.Server} has no backup {id}", $"barman list-backup {options.Server} shows which there are");
-        var candidate = await ExamineAsync(lineage, backup, cancellationToken);
-        return candidate.Refusal is { } refusal ? throw await WithBetterAsync(refusal, repository, id, cancellationToken) : await OpenAsync(candidate, cancellationToken);
+        var candidate = await ExamineAsync(lineage, backup, options.Timeline, cancellationToken);
+        return candidate.Refusal is null ? await OpenAsync(candidate, cancellationToken) : throw await WithWayOutAsync(candidate, repository, cancellationToken);
     }
 
     internal WalSpool SpoolOf(Lineage lineage) =>
@@ -43,11 +43,10 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         {
             foreach (var backup in (await lineage.Backups.ListAsync(cancellationToken)).Reverse())
             {
-                var candidate = await UnlessUnusableAsync(backup, () => ExamineAsync(lineage, backup, cancellationToken), warnings);
+                var candidate = await UnlessUnusableAsync(backup, () => ExamineAsync(lineage, backup, options.Timeline, cancellationToken), warnings);
                 if (candidate?.Refusal is not null)
                 {
-                    // What the newest on the newest timeline has to say counts: older ones reach no further.
-                    refused = refused is not null && (refused.Lineage != lineage || refused.Route.History.Timeline >= candidate.Route.History.Timeline) ? refused : candidate;
+                    refused = refused?.OrTelling(candidate) ?? candidate;
                     if (!options.SuitsTarget)
                     {
                         break;
@@ -59,12 +58,13 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
                     return source;
                 }
             }
-            if (refused is not null && !options.SuitsTarget)
+            // Only a time means the same to a cluster that the server was before.
+            if (refused is not null && (!options.SuitsTarget || options.Until?.Kind != RecoveryTargetKind.Time))
             {
-                throw await WithBetterAsync(refused.Refusal!, repository, refused.Backup.Id, cancellationToken);
+                break;
             }
         }
-        return refused is null ? null : throw refused.Refusal!;
+        return refused is null ? null : throw await WithWayOutAsync(refused, repository, cancellationToken);
     }
 
     void TellIfFormer(Repository repository, Lineage lineage)
@@ -75,20 +75,40 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         }
     }
 
-    // A refusal that ends with the way out: the newest backup from which the target is reached.
-    async Task<BarkeepException> WithBetterAsync(BarkeepException refusal, Repository repository, BackupId refused, CancellationToken cancellationToken)
+    // The refusal, with what reaches the target if anything does: the newest such backup, or else another timeline.
+    async Task<BarkeepException> WithWayOutAsync(RestoreCandidate refused, Repository repository, CancellationToken cancellationToken)
     {
-        foreach (var lineage in repository.Lineages.Reverse())
+        var refusal = refused.Refusal!;
+        if (!options.SuitsTarget && await OtherAsync(options.Timeline) is { } other)
         {
-            foreach (var backup in (await lineage.Backups.ListAsync(cancellationToken)).Reverse().Where(b => b.Id != refused))
+            return new(refusal.Kind, refusal.Message, $"backup {other.Backup.Id} suits: name it, or auto, instead", refusal);
+        }
+        if (options.Timeline == TimelineChoice.Latest && options.Until is { Kind: RecoveryTargetKind.Xid or RecoveryTargetKind.Lsn or RecoveryTargetKind.Name })
+        {
+            foreach (var timeline in refused.Received.Histories.Keys.Append(TimelineId.First).Where(t => t != refused.Route.History.Timeline).Distinct().OrderDescending())
             {
-                if (await UnlessUnusableAsync(backup, () => ExamineAsync(lineage, backup, cancellationToken), []) is { Refusal: null })
+                if (await OtherAsync(new(timeline.Value)) is { } elsewhere)
                 {
-                    return new(refusal.Kind, refusal.Message, $"backup {backup.Id} suits: name it, or auto, instead", refusal);
+                    return new(refusal.Kind, refusal.Message, $"on timeline {timeline.Value} it is reached, from backup {elsewhere.Backup.Id}: add --target-tli {timeline.Value}", refusal);
                 }
             }
         }
         return refusal;
+
+        async Task<RestoreCandidate?> OtherAsync(TimelineChoice timeline)
+        {
+            foreach (var lineage in repository.Lineages.Reverse().Where(l => l == refused.Lineage || options.Until!.Kind == RecoveryTargetKind.Time))
+            {
+                foreach (var backup in (await lineage.Backups.ListAsync(cancellationToken)).Reverse())
+                {
+                    if (await UnlessUnusableAsync(backup, () => ExamineAsync(lineage, backup, timeline, cancellationToken), []) is { Refusal: null } found)
+                    {
+                        return found;
+                    }
+                }
+            }
+            return null;
+        }
     }
 
     static async Task<T?> UnlessUnusableAsync<T>(BackupRecord backup, Func<Task<T>> open, List<string> told)
@@ -105,7 +125,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         }
     }
 
-    async Task<RestoreCandidate> ExamineAsync(Lineage lineage, BackupRecord backup, CancellationToken cancellationToken)
+    async Task<RestoreCandidate> ExamineAsync(Lineage lineage, BackupRecord backup, TimelineChoice choice, CancellationToken cancellationToken)
     {
         // 1. The way through the WAL, as far as it leads.
         if (backup.Info is not { } info)
@@ -116,7 +136,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         {
             _received.Add(lineage, received = await ReceivedWal.ListAsync(lineage.Wal, SpoolOf(lineage), cancellationToken));
         }
-        var wanted = options.Timeline.For(new(info.Timeline));
+        var wanted = choice.For(new(info.Timeline));
         var route = WalRoute.Choose(received, new(info.Timeline), info.BeginLsn, info.EndLsn, wanted)
             ?? throw new BarkeepException(
                 ErrorKind.BackupUnusable,
@@ -130,16 +150,16 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         // 2. Whether the target is on it.
         if (options.Until is not { } target)
         {
-            return new(lineage, received, backup, route, null, null);
+            return new(lineage, received, backup, route, null, null, false);
         }
         var check = new TargetCheck(options, lineage, SpoolOf(lineage), received, info, route);
-        var (stop, refusal) = await check.RunAsync(target, cancellationToken);
-        return new(lineage, received, backup, route, stop, refusal);
+        var (stop, refusal, liesBefore) = await check.RunAsync(target, cancellationToken);
+        return new(lineage, received, backup, route, stop, refusal, liesBefore);
     }
 
     async Task<RestoreSource> OpenAsync(RestoreCandidate candidate, CancellationToken cancellationToken)
     {
-        var (lineage, received, backup, route, stop, _) = candidate;
+        var (lineage, received, backup, route, stop, _, _) = candidate;
         var manifest = await lineage.Backups.ReadManifestAsync(backup.Id, cancellationToken);
         await ManifestCheck.RunAsync(lineage, backup.Id, manifest, cancellationToken);
         // The backup's own WAL at least: without it the directory is not even consistent. Where more is got, in whole segments, so that none that cannot be got ends too early.

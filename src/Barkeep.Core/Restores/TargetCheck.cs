@@ -13,24 +13,25 @@ sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool
     // The server's clock and this machine's may differ a little, and what it flushed just then may not have been sent.
     static readonly TimeSpan Doubt = TimeSpan.FromSeconds(5);
 
-    /// <returns>Where recovery stops, or why it would not get there.</returns>
+    /// <returns>Where recovery stops, or why it would not get there, and whether because the target lies before the backup's end.</returns>
     /// <exception cref="BarkeepException">Damaged, ObjectMissing, Storage: the WAL that must be looked at cannot be read.</exception>
-    public async Task<(PlannedStop? Stop, BarkeepException? Refusal)> RunAsync(RecoveryTarget target, CancellationToken cancellationToken)
+    public async Task<(PlannedStop? Stop, BarkeepException? Refusal, bool LiesBefore)> RunAsync(RecoveryTarget target, CancellationToken cancellationToken)
     {
         var outcome = await TargetSearch.FindAsync(lineage, spool, route, backup, target, cancellationToken);
         if (outcome.Stop is { } stop)
         {
-            return (new(stop, outcome.LastCommit, null), null);
+            return (new(stop, outcome.LastCommit, null), null, false);
         }
         if (outcome.IsBeforeBackup)
         {
-            return (null, new(ErrorKind.TargetUnreachable, outcome.Obstacle!, "use an older backup, which auto as its id finds if there is one"));
+            var earliest = $"the earliest that this backup reaches is its end, at {backup.EndLsn}, {TimestampTz.From(backup.EndTime).Print(TimeZoneInfo.Local)}; barman targets {options.Server} shows what can be reached";
+            return (null, new(ErrorKind.TargetUnreachable, outcome.Obstacle!, earliest), true);
         }
         if (IsAllBefore(target, outcome.LastCommit))
         {
-            return (new(new(route.LastRecord, route.End, IsAfter: true, null, 0), outcome.LastCommit, RecoveryTarget.AtLsn(route.LastRecord)), null);
+            return (new(new(route.LastRecord, route.End, IsAfter: true, null, 0), outcome.LastCommit, RecoveryTarget.AtLsn(route.LastRecord)), null, false);
         }
-        return (null, Beyond(outcome));
+        return (null, Beyond(outcome), false);
     }
 
     // Whether everything that is here, and nothing that is not, comes before a target at which no record lets recovery stop.
@@ -74,6 +75,6 @@ sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool
                 $"{outcome.Obstacle}; WAL is missing from there on, segment {route.Missing} being the first that is not complete{(reason is null ? "" : $" ({reason})")}, and what is here again, up to {after}, cannot be reached from backup {backup.BackupId}",
                 $"leave the target out to restore {here}, or use a backup that was taken after the gap");
         }
-        return new(ErrorKind.TargetUnreachable, outcome.Obstacle!, $"leave the target out to restore everything that is here: {here}{(outcome.Target.Kind == RecoveryTargetKind.Time ? "" : "; another timeline is chosen with --target-tli")}");
+        return new(ErrorKind.TargetUnreachable, outcome.Obstacle!, $"leave the target out to restore everything that is here: {here}; barman targets {options.Server} shows what can be reached");
     }
 }

@@ -105,9 +105,16 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
         Assert.Contains("not in the history of timeline 1", own.Message, StringComparison.Ordinal);
         var unknown = await RefusedAsync(ErrorKind.BackupUnusable, history.Into("/") with { Backup = history.First, Timeline = new(7) });
         Assert.Contains("of which nothing was received", unknown.Message, StringComparison.Ordinal);
-        // A transaction that only the other branch has.
-        var elsewhere = history.Histories[1][^1];
-        await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { Until = RecoveryTarget.AtLsn(elsewhere.Commit + (1L << 40)), SuitsTarget = true });
+    }
+
+    [Fact]
+    public async Task R9_a_target_that_only_another_timeline_has_is_refused_with_that_timeline()
+    {
+        var options = history.Into("/") with { Until = RecoveryTarget.AtName(ThreeTimelines.Left), SuitsTarget = true };
+        var refusal = await RefusedAsync(ErrorKind.TargetUnreachable, options);
+        Assert.Contains("--target-tli 2", refusal.Hint, StringComparison.Ordinal);
+        using var scratch = new Scratch("restored");
+        await RestoreJob.PlanAsync(options with { Target = scratch.Path, Timeline = new(2) }, default);
     }
 
     [Fact]
@@ -120,7 +127,8 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
 
         // Before all of them there is nothing to name.
         var none = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { SuitsTarget = true, Until = RecoveryTarget.AtTime(early - TimeSpan.FromDays(1)) });
-        Assert.Contains("before", none.Message, StringComparison.Ordinal);
+        Assert.Contains($"before backup {history.First}", none.Message, StringComparison.Ordinal);
+        Assert.Contains("the earliest", none.Hint, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -16,6 +16,9 @@ public sealed class ThreeTimelines : IAsyncLifetime
     /// <summary>A restore point on the first timeline after it was left, and on the third.</summary>
     public const string Mark = "mark";
 
+    /// <summary>A restore point on the second timeline after it was left.</summary>
+    public const string Left = "left";
+
     readonly List<TestCluster> _clusters = [];
     readonly RowWriter _writer = new();
     HandMadeBackup? _backup;
@@ -71,6 +74,9 @@ public sealed class ThreeTimelines : IAsyncLifetime
         await WriteAsync(third, 3, 3);
         await _backup.ReceiveAsync(third);
         await WriteAsync(second, 2, 3);
+        await second.SqlAsync($"SELECT pg_create_restore_point('{Left}')");
+        // A restore point is not flushed by itself.
+        await second.SqlAsync("SELECT pg_switch_wal()");
         await _backup.ReceiveAsync(second);
     }
 
