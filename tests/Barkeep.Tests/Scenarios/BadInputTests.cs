@@ -139,7 +139,7 @@ public sealed class BadInputTests : IAsyncLifetime
     [InlineData("backup montagu --bwlimit -1")]
     [InlineData("list-files montagu latest --target everything")]
     [InlineData("-f xml list-servers")]
-    [InlineData("recover montagu latest /tmp/x --target-time 2026-01-01")]
+    [InlineData("recover montagu latest /tmp/x --target-time never")]
     [InlineData("recover montagu latest /tmp/x --remote-ssh-command ssh")]
     [InlineData("recover montagu latest /tmp/x --tablespace nonsense")]
     public async Task A_command_line_that_cannot_be_understood_is_refused(string command) =>
