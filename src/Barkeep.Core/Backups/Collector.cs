@@ -104,6 +104,12 @@ public sealed class Collector(Repository repository, ServerName server, Location
         if (removal is not null)
         {
             await RemoveAsync(removal, result, cancellationToken);
+            if (result.RefusedBackups.Count > 0)
+            {
+                // What it needs has not been counted.
+                result.Hold = new(ErrorKind.Busy, $"backup {result.RefusedBackups[0].Id} was to go, and stays");
+                return;
+            }
         }
 
         // Whether that still holds: nobody may need what was listed, and not be among those who were asked.

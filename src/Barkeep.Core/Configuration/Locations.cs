@@ -38,7 +38,7 @@ public sealed record Locations(string Home, string Restore, string ConfigDirecto
     /// <summary>Shared by the restores that are running: collection removes nothing meanwhile.</summary>
     public string RestoreLock(ServerName server) => LockFile(server, "restore");
 
-    /// <summary>Held for a moment by whoever keeps a backup and by whoever removes one, so that neither overlooks the other.</summary>
+    /// <summary>Held by whoever keeps a backup and by whoever removes one, so that neither overlooks the other.</summary>
     public string CatalogLock(ServerName server) => LockFile(server, "catalog");
 
     /// <summary>What the last collection found, so that the next one is not begun in vain.</summary>

@@ -49,8 +49,9 @@ public sealed class CollectionPlanTests
         AssertUnneeded("1:2 1:3 1:4 1:6 3:3 3:4", "1:2 1:3 1:4 1:5 1:6 2:5 2:6 3:3 3:4", histories, "2:5", "2:6", "3:9");
         // A timeline above all backups waits for the next one.
         AssertUnneeded("1:2 1:6", "1:2 1:6 2:5 2:6 3:3 3:4", histories, "2:5");
-        // One without a history might descend from any.
+        // One without a history might descend from any, and one of its backups too.
         AssertUnneeded("1:2", "1:2 1:6 2:5 2:6", [], "1:4", "2:5");
+        AssertUnneeded("1:4", "1:4 1:5 1:6 2:5 2:6", [], "2:5");
         Assert.Contains("timeline 3", Needs(["2: 1 0/500100", "3: 1 0/300100", "4: 2 0/700100"], "4:8").WhyUnneeded(Segment("3:4")), StringComparison.Ordinal);
     }
 

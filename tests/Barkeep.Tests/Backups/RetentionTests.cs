@@ -35,6 +35,7 @@ public sealed class RetentionTests
     [InlineData("RECOVERY WINDOW OF 4 DAYS", "0 1 2 1600", "")]
     [InlineData("RECOVERY WINDOW OF 3 DAYS", "0 1 2 3 4 5d", "")]
     [InlineData("RECOVERY WINDOW OF 3 DAYS", "0 1 2 3 4d 5", "0 1")]
+    [InlineData("RECOVERY WINDOW OF 4 DAYS", "0+ 400 401 402 403 2000 2001", "400 401")]
     [InlineData("RECOVERY WINDOW OF 1 WEEKS", "0 1 2 3 4 5 6 7 8", "0")]
     [InlineData("KEEP 2 DAILY", "0 0.2 0.4 1 1.1 1.2", "0 0.2 1 1.1")]
     [InlineData("KEEP 2 DAILY", "0 9 30", "0")]
