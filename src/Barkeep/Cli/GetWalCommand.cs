@@ -56,6 +56,10 @@ sealed class GetWalCommand : RecoveryCommand
         {
             return NotThere(session, server, name.Text);
         }
+        if (parse.GetValue(_directory) is null)
+        {
+            session.Output.LeaveStandardOutput();
+        }
         await HandOutAsync(content, name, parse.GetValue(_directory), parse.GetValue(_gzip), cancellationToken);
         return 0;
     }

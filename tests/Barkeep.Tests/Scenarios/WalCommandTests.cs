@@ -42,6 +42,8 @@ public sealed class WalCommandTests(SetUpServer server) : IClassFixture<SetUpSer
         Assert.Equal(written, bytes);
         Assert.Equal("", result.Error);
 
+        Assert.Equal(written, (await ToFileAsync(Bench.Rig, $"-f json get-wal montagu {name}")).Bytes);
+
         // Compressed for the way, and into a directory.
         using var scratch = new Scratch("wal");
         (await Bench.BarmanAsync("get-wal", "--gzip", "--output-directory", scratch.Path, "montagu", $"{name}")).Checked();

@@ -58,6 +58,9 @@ sealed class Output(OutputFormat format, bool quiet, TextWriter standard, TextWr
         }
     }
 
+    /// <summary>Leaves stdout to the command, which writes bytes to it: no JSON follows them.</summary>
+    public void LeaveStandardOutput() => _finished = true;
+
     /// <summary>Prints what is still held back: the object, once, if JSON was asked for.</summary>
     public void Finish()
     {
