@@ -14,7 +14,8 @@ public sealed record PlannedStop(RecoveryStop Stop, CommitMoment? LastCommit, Re
 
     public override string ToString()
     {
-        var what = Stop.Xid != 0 ? $"transaction {Stop.Xid}, which ended at {Stop.Time}" : Stop.Time is { } time ? $"the record of {time}" : "the record";
-        return $"{(Stop.IsAfter ? "right after" : "before")} {what}, at {Stop.Position}";
+        var time = Stop.Time?.Print(TimeZoneInfo.Local);
+        var what = Stop.Xid != 0 ? $"transaction {Stop.Xid}, which ended at {time}," : time is not null ? $"the record of {time}" : "the record";
+        return $"{(Stop.IsAfter ? "right after" : "before")} {what} at {Stop.Position}";
     }
 }

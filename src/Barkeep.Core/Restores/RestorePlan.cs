@@ -91,7 +91,7 @@ public sealed record RestorePlan
             yield return $"recovery stops {Stop}";
             if (Stop.LastCommit is { } commit)
             {
-                yield return $"the last transaction that is there: {commit.Xid}, committed at {commit.Time}";
+                yield return $"the last transaction that is there: {commit.Xid}, committed at {commit.Time.Print(TimeZoneInfo.Local)}";
             }
             if (Recovery.Equivalent is { } equivalent)
             {
