@@ -4,6 +4,7 @@ using Barkeep.Cli.Shared;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
+using Barkeep.Targets;
 using Barkeep.Wal;
 
 namespace Barkeep.Cli;

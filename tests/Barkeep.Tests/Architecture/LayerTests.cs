@@ -22,8 +22,9 @@ public sealed partial class LayerTests
         ["Receiving"] = ["Hooks", "Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
         ["Backups"] = ["Hooks", "Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
         ["Health"] = ["Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
-        // Nor does a verification.
+        // Nor does a verification, nor looking for a target.
         ["Verification"] = ["Repo", "Wal", "Storage", "Common"],
+        ["Targets"] = ["Repo", "Wal", "Common"],
         ["Setup"] = ["Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
         // Neither a restore nor recovery needs a server.
         ["Fetching"] = ["Repo", "Configuration", "Wal", "Storage", "Common"],

@@ -13,13 +13,23 @@ public sealed class TargetsTests
     [InlineData(18)]
     public async Task It_shows_what_can_be_restored_and_what_happened_around_a_time(int version)
     {
-        await using var bench = await CommandBench.SetUpAsync(new TestClusterOptions { Version = version });
+        await using var bench = await CommandBench.StartAsync(new TestClusterOptions { Version = version });
         var cluster = bench.Cluster;
-        await cluster.SqlAsync("CREATE TABLE orders (i int); INSERT INTO orders SELECT generate_series(1, 100)");
-        var file = await cluster.ScalarAsync<string>("SELECT pg_relation_filenode('orders')::text");
+        // A catalog that has been rewritten lies in a file of another number.
+        await cluster.SqlAsync("CREATE SCHEMA shop; CREATE TABLE shop.orders (i int PRIMARY KEY, t text); INSERT INTO shop.orders SELECT generate_series(1, 100)");
+        await cluster.SqlAsync("CREATE TABLE emptied (i int)");
+        await cluster.SqlAsync("CREATE DATABASE second");
+        foreach (var catalog in (string[])["pg_class", "pg_namespace", "pg_database"])
+        {
+            await cluster.SqlAsync($"VACUUM FULL {catalog}");
+        }
+        (await bench.Rig.RunAsync("setup-barman")).Checked();
+        var file = await cluster.ScalarAsync<string>("SELECT pg_relation_filenode('shop.orders')::text");
         await cluster.SqlAsync("SELECT pg_create_restore_point('before the accident')");
-        await cluster.SqlAsync("INSERT INTO orders VALUES (0)");
-        await cluster.SqlAsync("DROP TABLE orders");
+        await cluster.SqlAsync("INSERT INTO shop.orders VALUES (0)");
+        await cluster.SqlAsync("DROP DATABASE second");
+        await cluster.SqlAsync("TRUNCATE emptied");
+        await cluster.SqlAsync("DROP TABLE shop.orders");
         var after = await cluster.ScalarAsync<string>("SELECT clock_timestamp()::text");
         await cluster.SqlAsync("CREATE TABLE later (i int)");
         var xid = await cluster.ScalarAsync<string>("SELECT txid_current()::text");
@@ -36,6 +46,9 @@ public sealed class TargetsTests
         var around = Assert.Single(found["around"]!.AsArray())!;
         var loss = Assert.Single(around["losses"]!.AsArray(), l => l!["relation"]!.ToString() == file)!;
         Assert.Equal("dropped", loss["kind"]!.GetValue<string>());
+        Assert.Equal("postgres.shop.orders", loss["name"]!.GetValue<string>());
+        Assert.Equal("replaced", Assert.Single(around["losses"]!.AsArray(), static l => l!["name"]?.ToString() == "postgres.public.emptied")!["kind"]!.GetValue<string>());
+        Assert.Equal("database_dropped", Assert.Single(around["losses"]!.AsArray(), static l => l!["name"]?.ToString() == "second")!["kind"]!.GetValue<string>());
         // A restore to just after the drop has it, and stops before what came next.
         var target = around["target_time"]!;
         Assert.True(target["is_reachable"]!.GetValue<bool>());
@@ -43,7 +56,9 @@ public sealed class TargetsTests
         Assert.Equal(loss["xid"]!.GetValue<uint>(), target["last_commit"]!["xid"]!.GetValue<uint>());
         Assert.Equal(ulong.Parse(xid, CultureInfo.InvariantCulture), window["last_commit"]!["xid"]!.GetValue<ulong>());
 
-        Assert.Contains(text.OutputLines, l => l.Contains($"/{file} dropped, transaction {loss["xid"]}", StringComparison.Ordinal));
+        Assert.Contains(text.OutputLines, l => l.Contains($": table postgres.shop.orders (file 1663/", StringComparison.Ordinal) && l.EndsWith($"/{file}) dropped, transaction {loss["xid"]}", StringComparison.Ordinal));
+        // Its index is not worth a line of its own.
+        Assert.DoesNotContain(text.OutputLines, static l => l.Contains("orders_pkey", StringComparison.Ordinal));
         Assert.Contains(text.OutputLines, static l => l.Contains("timeline 1: before the accident", StringComparison.Ordinal));
         Assert.Contains(text.OutputLines, l => l.Contains($"everything up to transaction {loss["xid"]}", StringComparison.Ordinal));
     }

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Barkeep.Common;
 using Barkeep.Repo;
+using Barkeep.Targets;
 using Barkeep.Wal;
 
 namespace Barkeep.Cli.Shared;
@@ -12,9 +14,12 @@ sealed class TargetsAround
     const int MaxCommitLines = 20;
 
     readonly List<(RecoveryWindow Window, RecoveryMoments Moments, TargetOutcome Outcome, BackupRecord Backup)> _found = [];
+    readonly List<string> _notes = [];
     readonly DateTimeOffset _time;
     readonly TimeSpan _distance;
     readonly TimeZoneInfo _zone;
+
+    RelationCatalog? _catalog;
 
     TargetsAround(DateTimeOffset time, TimeSpan distance, TimeZoneInfo zone) => (_time, _distance, _zone) = (time, distance, zone);
 
@@ -31,7 +36,26 @@ sealed class TargetsAround
             var outcome = await TargetSearch.FindAsync(lineage, spool, window.Route, backup.Info!, RecoveryTarget.AtTime(time), cancellationToken);
             around._found.Add((window, moments, outcome, backup));
         }
+        await around.ReadNamesAsync(lineage, cancellationToken);
         return around;
+    }
+
+    // Names as they were in the last backup before: what a file is called does not matter to a restore, so a backup that cannot be read does not either.
+    async Task ReadNamesAsync(Lineage lineage, CancellationToken cancellationToken)
+    {
+        var told = _found.Select(f => (f.Backup, Losses: f.Moments.Losses.Where(IsTold).ToList())).LastOrDefault(static f => f.Losses.Count > 0);
+        if (told.Losses is null)
+        {
+            return;
+        }
+        try
+        {
+            _catalog = await RelationCatalog.ReadAsync(lineage, told.Backup.Id, told.Losses.Select(static l => l.Database), cancellationToken);
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing or ErrorKind.HostilePath)
+        {
+            _notes.Add($"relations are shown without names: {e.Message}");
+        }
     }
 
     public IEnumerable<string> Lines()
@@ -56,6 +80,10 @@ sealed class TargetsAround
             }
             yield return $"    {Conclusion(outcome, backup)}";
         }
+        foreach (var note in _notes)
+        {
+            yield return $"  note: {note}";
+        }
     }
 
     public JsonArray ToJson() => TargetsReport.ArrayOf(_found, f => new JsonObject
@@ -75,8 +103,19 @@ sealed class TargetsAround
         return commits.Select(static c => (c.Position, (TimestampTz?)c.Time, $"commit of transaction {c.Xid}"))
             .Concat(moments.RestorePoints.Select(static p => (p.Position, (TimestampTz?)p.Time, $"restore point {TargetsReport.Printable(p.Name)}")))
             .Concat(moments.Switches.Select(static s => (s.Position, (TimestampTz?)s.Time, $"timeline {s.To.Value} begins")))
-            .Concat(moments.Losses.Where(IsTold).Select(static l => (l.Position, l.Time, Describe(l))));
+            .Concat(moments.Losses.Where(IsTold).Where(l => !IsPartOfAnother(l, moments.Losses)).Select(l => (l.Position, l.Time, Describe(l))));
     }
+
+    // Indexes and TOAST tables go with their table; which of several is whose need not be known.
+    bool IsPartOfAnother(RelationLoss loss, IReadOnlyList<RelationLoss> all) =>
+        NameOf(loss) is { Kind: 'i' or 't' } && all.Any(l => l.Position == loss.Position && NameOf(l) is { Kind: 'r' or 'm' });
+
+    RelationName? NameOf(RelationLoss loss) => loss.Kind switch
+    {
+        LossKind.DatabaseDropped or LossKind.DatabaseMoved => null,
+        LossKind.Truncated => _catalog?.FindRelation(loss.Database, loss.Relation),
+        _ => _catalog?.FindFile(loss.Database, loss.Relation),
+    };
 
     // VACUUM cuts off catalogs all the time.
     static bool IsTold(RelationLoss loss)
@@ -85,20 +124,32 @@ sealed class TargetsAround
         return loss.Kind != LossKind.CutOff || loss.Relation >= FirstNormalObjectId;
     }
 
-    static string Describe(RelationLoss loss)
+    string Describe(RelationLoss loss)
     {
-        var file = $"file {loss.Tablespace}/{loss.Database}/{loss.Relation}";
+        var number = loss.Kind == LossKind.Truncated ? $"relation {loss.Relation} of database {loss.Database}" : $"file {loss.Tablespace}/{loss.Database}/{loss.Relation}";
+        var what = NameOf(loss) is { } name ? $"{KindOf(name)} {TargetsReport.Printable(name.ToString())} ({number})" : number;
+        var database = $"database {(_catalog?.FindDatabase(loss.Database) is { } known ? $"{TargetsReport.Printable(known)} ({loss.Database})" : $"{loss.Database}")}";
         var by = loss.Xid == 0 ? "" : $", transaction {loss.Xid}";
         return loss.Kind switch
         {
-            LossKind.Dropped => $"{file} dropped{by}",
-            LossKind.Replaced => $"{file} replaced (TRUNCATE, or a rewrite){by}",
-            LossKind.CutOff => $"{file} cut off at block {loss.Block}{by}",
-            LossKind.Truncated => $"relation {loss.Relation} of database {loss.Database} truncated{by}",
-            LossKind.DatabaseMoved => $"database {loss.Database} moved from tablespace {loss.Tablespace}{by}",
-            _ => $"database {loss.Database} dropped from tablespace {loss.Tablespace}{by}",
+            LossKind.Dropped => $"{what} dropped{by}",
+            LossKind.Replaced => $"{what} replaced (TRUNCATE, or a rewrite){by}",
+            LossKind.CutOff => $"{what} cut off at block {loss.Block}{by}",
+            LossKind.Truncated => $"{what} truncated{by}",
+            LossKind.DatabaseMoved => $"{database} moved from tablespace {loss.Tablespace}{by}",
+            _ => $"{database} dropped from tablespace {loss.Tablespace}{by}",
         };
     }
+
+    static string KindOf(RelationName name) => name.Kind switch
+    {
+        'r' => "table",
+        'i' => "index",
+        't' => "TOAST table",
+        'm' => "materialized view",
+        'S' => "sequence",
+        _ => "relation",
+    };
 
     string Conclusion(TargetOutcome outcome, BackupRecord backup)
     {
@@ -127,6 +178,8 @@ sealed class TargetsAround
         ["tablespace"] = loss.Tablespace,
         ["database"] = loss.Database,
         ["relation"] = loss.Relation,
+        ["name"] = loss.Kind is LossKind.DatabaseDropped or LossKind.DatabaseMoved ? _catalog?.FindDatabase(loss.Database) : NameOf(loss)?.ToString(),
+        ["relation_kind"] = NameOf(loss)?.Kind.ToString(),
         ["block"] = loss.Kind == LossKind.CutOff ? loss.Block : null,
     };
 

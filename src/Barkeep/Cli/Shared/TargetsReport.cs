@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Barkeep.Configuration;
 using Barkeep.Repo;
+using Barkeep.Targets;
 using Barkeep.Wal;
 
 namespace Barkeep.Cli.Shared;

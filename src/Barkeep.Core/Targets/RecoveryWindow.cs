@@ -1,6 +1,7 @@
+using Barkeep.Repo;
 using Barkeep.Wal;
 
-namespace Barkeep.Repo;
+namespace Barkeep.Targets;
 
 /// <summary>A stretch of one history of which every moment can be restored: from where its first backup is consistent to where gap-free WAL ends.</summary>
 public sealed record RecoveryWindow

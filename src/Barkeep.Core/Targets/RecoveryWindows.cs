@@ -1,7 +1,8 @@
 using Barkeep.Common;
+using Barkeep.Repo;
 using Barkeep.Wal;
 
-namespace Barkeep.Repo;
+namespace Barkeep.Targets;
 
 /// <summary>What of a cluster can be restored: of each timeline, from when to when.</summary>
 public sealed class RecoveryWindows

@@ -1,6 +1,6 @@
 using Barkeep.Wal;
 
-namespace Barkeep.Repo;
+namespace Barkeep.Targets;
 
 /// <summary>What happened in a window near a time, or in all of it.</summary>
 /// <param name="Commits">Thinned where there are many.</param>

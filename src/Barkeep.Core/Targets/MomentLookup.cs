@@ -1,7 +1,8 @@
 using Barkeep.Common;
+using Barkeep.Repo;
 using Barkeep.Wal;
 
-namespace Barkeep.Repo;
+namespace Barkeep.Targets;
 
 /// <summary>Looks up what happened in a window: in what the receiver has noted, and in the WAL itself where it has not.</summary>
 public sealed class MomentLookup(Lineage lineage, WalSpool spool, RecoveryWindow window)
