@@ -159,9 +159,10 @@ public sealed class Collector(Repository repository, ServerName server, Location
     {
         using var turn = DutyLock.TryTake(locations.CatalogLock(server))
             ?? throw new BarkeepException(ErrorKind.Busy, $"another command is keeping or deleting a backup of server {server}", "run the command again");
+        var there = (await removal.Lineage.Backups.ListPartsAsync(cancellationToken)).ToList();
         foreach (var id in removal.Ids)
         {
-            if (removal.Refusal(await removal.Lineage.Backups.ListPartsAsync(cancellationToken), id) is { } refusal)
+            if (removal.Refusal(there, id) is { } refusal)
             {
                 result.RefusedBackups.Add((id, refusal));
                 continue;
@@ -173,6 +174,7 @@ public sealed class Collector(Repository repository, ServerName server, Location
                 continue;
             }
             await removal.Lineage.Backups.RemoveAsync(id, cancellationToken);
+            there.RemoveAll(b => b.Id == id);
             result.RemovedBackups.Add(id);
             if (variables is not null)
             {
