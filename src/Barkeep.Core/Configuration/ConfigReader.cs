@@ -50,6 +50,24 @@ public sealed class ConfigReader(Locations locations, IReadOnlyDictionary<string
         return new ConfigValues(server, ReadFiles(server, values)).ToServerConfig(Installation.TryRead(Locations.InstallationFile));
     }
 
+    /// <summary>Where each key of a server's configuration has its value from, for people; a key that is not there has its default.</summary>
+    /// <exception cref="BarkeepException">As <see cref="Read"/>.</exception>
+    public IReadOnlyDictionary<string, string> ReadSources(ServerName server)
+    {
+        var sources = new Dictionary<string, string>(StringComparer.Ordinal);
+        void Note(IReadOnlyDictionary<string, string> values, Func<string, string> source)
+        {
+            foreach (var key in values.Keys)
+            {
+                sources[key.EndsWith(FileSuffix, StringComparison.Ordinal) ? key[..^FileSuffix.Length] : key] = source(key);
+            }
+        }
+        Note(ReadFile(Locations.ConfigFile(server)), _ => Locations.ConfigFile(server));
+        Note(SetupFile.TryRead(Locations.SetupFile(server))?.Overrides ?? new Dictionary<string, string>(), _ => "environment at setup");
+        Note(ReadOverrides(server), key => $"environment variable {server.VariablePrefix}{key.ToUpperInvariant()}");
+        return sources;
+    }
+
     /// <summary>What the environment overrides now, by key; a key may end in <c>_file</c>.</summary>
     /// <exception cref="BarkeepException">Configuration: an unknown key.</exception>
     public IReadOnlyDictionary<string, string> ReadOverrides(ServerName server)

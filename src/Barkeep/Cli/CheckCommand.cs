@@ -57,7 +57,7 @@ sealed class CheckCommand : SessionCommand
         var tail = figures.Count == 0 ? "" : $"|{string.Join(' ', figures)}";
         if (ill.Count == 0)
         {
-            session.Output.Line($"BARMAN OK - Ready to restore {string.Join(' ', well)}{tail}");
+            session.Output.Line($"BARMAN OK - Ready to serve the Espresso backup for {string.Join(' ', well)}{tail}");
             return 0;
         }
         var summary = ill.Select(static i => $"{i.Server} FAILED: {string.Join(", ", i.Failed.Select(static f => f.Name))}");

@@ -13,17 +13,17 @@ namespace Barkeep.Cli;
 /// <summary><c>diagnose</c>: everything that helps to find a fault, as JSON, to be sent to somebody: it holds no secrets.</summary>
 sealed class DiagnoseCommand : SessionCommand
 {
-    readonly IgnoredOptions _ignored = new("--show-config-source!");
+    readonly Option<bool> _sources = new("--show-config-source") { Description = "say of each value where it comes from" };
 
     public DiagnoseCommand()
-        : base("diagnose", "Print everything that helps to find a fault, as JSON, without secrets.") => _ignored.AddTo(this);
+        : base("diagnose", "Print everything that helps to find a fault, as JSON, without secrets.") => Add(_sources);
 
     public override async Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
     {
         var servers = new JsonObject();
         foreach (var server in session.Config.ListServers())
         {
-            servers[server.ToString()] = await DescribeAsync(session, server, cancellationToken);
+            servers[server.ToString()] = await DescribeAsync(session, server, parse.GetValue(_sources), cancellationToken);
         }
         var all = new JsonObject
         {
@@ -51,13 +51,14 @@ sealed class DiagnoseCommand : SessionCommand
         return 0;
     }
 
-    static async Task<JsonObject> DescribeAsync(Session session, ServerName server, CancellationToken cancellationToken)
+    static async Task<JsonObject> DescribeAsync(Session session, ServerName server, bool withSources, CancellationToken cancellationToken)
     {
         var description = new JsonObject();
         try
         {
             var config = session.Config.Read(server);
-            description["config"] = ServerReport.ToJson(ServerReport.Configuration(config).Concat(ServerReport.Places(session, server)));
+            var rows = ServerReport.Configuration(config).Concat(ServerReport.Places(session, server)).ToList();
+            description["config"] = withSources ? WithSources(rows, session.Config.ReadSources(server)) : ServerReport.ToJson(rows);
             var backups = new JsonArray();
             foreach (var backup in (await ServerBackups.ReadAsync(session, server, withWal: true, cancellationToken)).OldestFirst)
             {
@@ -76,6 +77,17 @@ sealed class DiagnoseCommand : SessionCommand
             description["error"] = e.Line;
         }
         return description;
+    }
+
+    static JsonObject WithSources(IEnumerable<(string Key, string Value)> rows, IReadOnlyDictionary<string, string> sources)
+    {
+        var json = new JsonObject();
+        foreach (var (key, value) in rows)
+        {
+            var source = sources.GetValueOrDefault(key) ?? (ConfigKey.Find(key) is null ? "derived" : "default");
+            json[key] = new JsonObject { ["value"] = value, ["source"] = source };
+        }
+        return json;
     }
 
     static JsonObject Status(HealthFacts facts) => new()

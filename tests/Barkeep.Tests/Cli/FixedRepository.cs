@@ -23,7 +23,7 @@ public sealed class FixedRepository : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Rig.Environment["TZ"] = "UTC";
-        await File.WriteAllTextAsync(Path.Combine(Rig.ConfigDirectory, "montagu.json"), """{ "host": "127.0.0.1", "port": 1, "slot_name": "barkeep_fixed", "description": "Montagu" }""");
+        await File.WriteAllTextAsync(Path.Combine(Rig.ConfigDirectory, "montagu.json"), """{ "host": "127.0.0.1", "port": 1, "slot_name": "barkeep_fixed", "parallel_jobs": 2, "description": "Montagu" }""");
         var locations = new Locations(Rig.Home, Rig.RestoreDirectory, Rig.ConfigDirectory);
         var server = ServerName.Parse("montagu");
         SetupFile.Write(locations.SetupFile(server), Begin, new Dictionary<string, string>());

@@ -3,9 +3,13 @@ using Xunit;
 
 namespace Barkeep.Tests.Cli;
 
-/// <summary>What commands print, to the letter, over a repository that never changes: golden.txt is the transcript.</summary>
+/// <summary>
+/// What commands print, to the letter, over a repository that never changes: golden.txt is the transcript. <c>./dev golden</c> writes it anew, for a person
+/// to look at what has changed; a command whose line is added there gets its output.
+/// </summary>
 public sealed class GoldenTests(FixedRepository repository) : IClassFixture<FixedRepository>
 {
+    static readonly string Path = System.IO.Path.Combine(SourceTree.Root, "tests/Barkeep.Tests/Cli/golden.txt");
     static readonly Dictionary<string, string> Transcript = Read();
 
     public static TheoryData<string> Commands => [.. Transcript.Keys];
@@ -16,13 +20,19 @@ public sealed class GoldenTests(FixedRepository repository) : IClassFixture<Fixe
     {
         var result = await repository.Rig.RunAsync(command.Split(' '));
         var exit = result.ExitCode == 0 ? "" : $"\n[exit {result.ExitCode}]";
-        Assert.Equal(Transcript[command], result.Output.TrimEnd() + exit);
+        var printed = (result.Output.Replace(repository.Rig.Home, "HOME", StringComparison.Ordinal).Replace(repository.Rig.ConfigDirectory, "CONFIG", StringComparison.Ordinal).TrimEnd() + exit).TrimStart('\n');
+        if (Environment.GetEnvironmentVariable("BARKEEP_GOLDEN") == "write")
+        {
+            Transcript[command] = printed;
+            await File.WriteAllTextAsync(Path, string.Join("\n", Transcript.Select(static t => $"$ {t.Key}\n{t.Value}\n")));
+        }
+        Assert.Equal(Transcript[command], printed);
         Assert.Equal("", result.Error);
     }
 
     static Dictionary<string, string> Read()
     {
-        var sections = File.ReadAllText(Path.Combine(SourceTree.Root, "tests/Barkeep.Tests/Cli/golden.txt")).Split("$ ", StringSplitOptions.RemoveEmptyEntries);
+        var sections = File.ReadAllText(Path).Split("$ ", StringSplitOptions.RemoveEmptyEntries);
         return sections.Select(static s => s.Split('\n', 2)).ToDictionary(static s => s[0], static s => s[1].TrimEnd());
     }
 }
