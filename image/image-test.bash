@@ -228,6 +228,9 @@ try_disaster() {
     step "The database is killed in the middle of its work, and its volume removed"
     run $container exec "$barman" barman backup montagu
     ok "a backup under load ends with status 0" [ "$status" = 0 ]
+    moment=$(sql 'SELECT clock_timestamp()')
+    at_moment=$(wc -l <"$files/ledger")
+    ok "work goes on" eventually 20 bash -c "[ \$(wc -l <$files/ledger) -gt $((at_moment + 3)) ]"
     $container kill --signal KILL "$db" >/dev/null
     wait "$writer_pid" || true
     writer_pid=
@@ -281,6 +284,10 @@ try_volume_alone() {
     step "Restores from the volume alone, one of them as root for another owner"
     run $container run --rm --label "$label" --network none -v "$data:/var/lib/barman" "$IMAGE" restore-last
     ok "restore-last ends with status 0 in another container" [ "$status" = 0 ]
+    run $container run --rm --label "$label" --network none -v "$data:/var/lib/barman" "$IMAGE" sh -c \
+        "barman targets montagu --around '$moment' && barman restore --target-time '$moment' montagu auto /restore"
+    ok "a restore to a moment before the end finds its backup and its last transaction" says "recovery stops before transaction"
+    ok "and ends with status 0" [ "$status" = 0 ]
     run $container run --rm --label "$label" --network none --user 0 -v "$data:/var/lib/barman" "$IMAGE" \
         sh -c 'chown 70:70 /restore && restore-last && find /restore ! -user 70 && find /var/lib/barman -user 0'
     ok "as root it ends with status 0" [ "$status" = 0 ]
