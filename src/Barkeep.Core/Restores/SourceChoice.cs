@@ -10,6 +10,7 @@ namespace Barkeep.Restores;
 /// </summary>
 sealed class SourceChoice(RestoreOptions options, List<string> warnings)
 {
+    Lineage? _present;
     readonly Dictionary<Lineage, ReceivedWal> _received = [];
     readonly Dictionary<(Lineage Lineage, TimelineId Timeline, Lsn End), WalRoute> _trimmed = [];
 
@@ -20,6 +21,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
     {
         var directory = options.Locations.RepositoryDirectory(options.Server);
         var repository = await Repository.OpenAsync(directory, cancellationToken);
+        _present = repository.Current;
         if (options.Backup is not { } id)
         {
             return await NewestAsync(repository, cancellationToken) ?? throw new BarkeepException(
@@ -152,7 +154,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         {
             return new(lineage, received, backup, route, null, null, false);
         }
-        var check = new TargetCheck(options, lineage, SpoolOf(lineage), received, info, route);
+        var check = new TargetCheck(options, lineage, SpoolOf(lineage), received, info, route, isPresent: lineage == _present);
         var (stop, refusal, liesBefore) = await check.RunAsync(target, cancellationToken);
         return new(lineage, received, backup, route, stop, refusal, liesBefore);
     }

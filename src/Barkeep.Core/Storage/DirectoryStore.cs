@@ -214,7 +214,14 @@ public sealed class DirectoryStore(string root)
                 static () => new List<T>(),
                 (child, _, mine) =>
                 {
-                    mine.AddRange(FilesOf(child, look, EveryFile));
+                    try
+                    {
+                        mine.AddRange(FilesOf(child, look, EveryFile));
+                    }
+                    catch (DirectoryNotFoundException)
+                    {
+                        // Directories come and go with backups and WAL.
+                    }
                     return mine;
                 },
                 mine =>
@@ -230,9 +237,9 @@ public sealed class DirectoryStore(string root)
         {
             return [];
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when ((e as AggregateException)?.InnerException is IOException or UnauthorizedAccessException || e is IOException or UnauthorizedAccessException)
         {
-            throw Errno.From(e, $"listing {directory}");
+            throw Errno.From(e is AggregateException ? e.InnerException! : e, $"listing {directory}");
         }
     }
 

@@ -272,7 +272,20 @@ public sealed class TestCluster : IAsyncDisposable
             }
             _server.Dispose();
         }
+        await RemoveSharedMemoryAsync();
         RigRoot.Remove(_directory);
+    }
+
+    // A server that was killed leaves its segment, and the system has some thousand of them in all. The last line but one of postmaster.pid has
+    // key and id (miscinit.c, LOCK_FILE_LINE_SHMEM_KEY).
+    async Task RemoveSharedMemoryAsync()
+    {
+        const int Line = 6;
+        var file = Path.Combine(DataDirectory, "postmaster.pid");
+        if (File.Exists(file) && (await File.ReadAllLinesAsync(file)).ElementAtOrDefault(Line)?.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, var id])
+        {
+            _ = await Command.RunAsync("ipcrm", "--shmem-id", id);
+        }
     }
 
     async Task<bool> IsRecoveredAsync()

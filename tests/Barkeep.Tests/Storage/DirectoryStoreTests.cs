@@ -24,6 +24,29 @@ public sealed class DirectoryStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task Directories_may_come_and_go_while_others_list()
+    {
+        await _store.PutAsync("wal/stays/0", new byte[1], default);
+        using var ended = new CancellationTokenSource();
+        var changing = Task.Run(() =>
+        {
+            for (var i = 0; !ended.IsCancellationRequested; i++)
+            {
+                var directory = Directory.CreateDirectory(Path.Combine(_store.Root, "wal", $"{i % 50}")).FullName;
+                File.WriteAllBytes(Path.Combine(directory, "1"), [1]);
+                Directory.Delete(Path.Combine(_store.Root, "wal", $"{i % 50}"), recursive: true);
+            }
+        });
+        for (var i = 0; i < 3000; i++)
+        {
+            Assert.Contains(new StoredObject("wal/stays/0", 1), await _store.ListAsync("wal/", default));
+            Assert.Contains("wal/stays/0", await _store.ListNamesAsync("wal/", default));
+        }
+        await ended.CancelAsync();
+        await changing;
+    }
+
+    [Fact]
     public async Task An_object_is_there_whole_once_it_is_published_and_not_at_all_before()
     {
         using (var writer = await _store.CreateAsync("a/b", default))
