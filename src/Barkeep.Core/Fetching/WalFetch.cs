@@ -37,7 +37,7 @@ public sealed class WalFetch(Lineage lineage, WalSpool spool, ReceiverState? rec
     /// <summary>A file's content, checked to its last byte.</summary>
     /// <param name="incomplete">Whether a segment of which only a part was received is wanted too: up to the last whole record, filled up with zeros.</param>
     /// <returns>Null where WAL ends.</returns>
-    /// <exception cref="BarkeepException">BadWalName. WalGap: it is missing, and later WAL is here. Damaged, ObjectMissing, NewerRepository, Storage.</exception>
+    /// <exception cref="BarkeepException">BadWalName. WalGap: it is missing, and later WAL is here, of its timeline or of one that branched off behind it. Damaged, ObjectMissing, NewerRepository, Storage.</exception>
     public async Task<ReadOnlyMemory<byte>?> TryGetAsync(WalFileName name, bool incomplete, CancellationToken cancellationToken)
     {
         switch (name.Kind)
@@ -126,14 +126,34 @@ public sealed class WalFetch(Lineage lineage, WalSpool spool, ReceiverState? rec
     {
         var later = received.LastEnd(name.Timeline, name.End(Size));
         var gap = received.Gaps.FirstOrDefault(g => g.Timeline == name.Timeline && g.From < name.End(Size) && g.To > name.Start(Size));
-        if (later is null && gap is null)
+        var child = later is null ? LaterChild(name, received) : null;
+        if (later is null && gap is null && child is null)
         {
             return;
         }
+        var goesOn = (later, child) switch
+        {
+            ({ } end, _) => $", and later WAL of its timeline is here, up to {end}",
+            (_, { } way) => $", and its timeline went on as timeline {way.Timeline.Value}, whose WAL is here up to {way.End}",
+            _ => ", and its timeline went on",
+        };
         throw new BarkeepException(
             ErrorKind.WalGap,
-            $"WAL segment {name} is {(isPartHere ? "not complete" : "missing")}, and later WAL of its timeline is here{(later is { } end ? $", up to {end}" : "")}{(gap is null ? "" : $" ({gap.Reason})")}",
+            $"WAL segment {name} is {(isPartHere ? "not complete" : "missing")}{goesOn}{(gap is null ? "" : $" ({gap.Reason})")}",
             "recovery cannot go on over it: restore a later backup, or give a target before it");
+    }
+
+    /// <summary>A timeline that branched off behind a segment, and how far its WAL is here; null when there is none.</summary>
+    (TimelineId Timeline, Lsn End)? LaterChild(SegmentName name, ReceivedWal received)
+    {
+        foreach (var history in received.Histories.Values)
+        {
+            if (history.Ancestors.Any(a => a.Timeline == name.Timeline && a.End >= name.End(Size)) && received.LastEnd(history.Timeline, name.End(Size)) is { } end)
+            {
+                return (history.Timeline, end);
+            }
+        }
+        return null;
     }
 
     Task<ReceivedWal> ListAsync(CancellationToken cancellationToken) => ReceivedWal.ListAsync(_archive, spool, cancellationToken);
