@@ -12,7 +12,7 @@ public sealed class BackupImport(ServerName server, Locations locations, ILogger
 {
     const int MaxHeadLength = int.MaxValue - (1 << 20);
 
-    /// <summary>Imports. The backup exists durably when it returns; when it throws, it does not.</summary>
+    /// <summary>Imports. The backup exists durably when it returns, and is kept until it is released; when it throws, it does not exist.</summary>
     /// <param name="progress">Told the bytes done and those to do.</param>
     /// <exception cref="BarkeepException">
     /// Damaged, HostilePath: the tar is not what an export wrote; NewerRepository; WrongSystem: it is of another cluster than the server has ever been;
@@ -78,6 +78,8 @@ public sealed class BackupImport(ServerName server, Locations locations, ILogger
             contents.CheckComplete();
             await pages.FlushAsync(cancellationToken);
             await packs.FinishAsync(cancellationToken);
+            // Its age says nothing: whoever imports one wants it, so no policy lets it go before he does. No WAL beyond its end has come that could be kept.
+            await lineage.Backups.KeepAsync(id, KeepTarget.Standalone, time.GetLocalNow(), cancellationToken);
             await lineage.Backups.CommitAsync(id, ManifestOf(head, pages), cancellationToken);
         }
         catch (Exception e)

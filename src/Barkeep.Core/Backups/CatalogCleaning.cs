@@ -29,6 +29,8 @@ public static class CatalogCleaning
             var begun = (await lineage.Backups.ListPartsAsync(cancellationToken)).Where(static b => (b.Parts & (BackupParts.Started | BackupParts.Manifest | BackupParts.Failed)) == BackupParts.Started);
             foreach (var (id, _) in begun)
             {
+                // An import keeps its backup before that exists.
+                await lineage.Backups.KeepAsync(id, null, time.GetLocalNow(), cancellationToken);
                 await lineage.Backups.FailAsync(id, "interrupted: the process that took it ended without a word", ErrorKind.Interrupted, time.GetLocalNow(), cancellationToken);
                 interrupted.Add(id);
             }

@@ -27,6 +27,7 @@ sealed class ImportBackupCommand : SessionCommand
         var info = await import.RunAsync(parse.GetValue(_tar)!, (done, total) => bar?.Update(done, total, done / Math.Max(0.001, session.Time.GetElapsedTime(start).TotalSeconds)), cancellationToken);
         bar?.Dispose();
         session.Output.Info($"Backup {info.BackupId} of server {server} has been imported");
+        session.Output.Info($"It is kept until barman keep --release {server} {info.BackupId}");
         session.Output.Result("backup_id", info.BackupId);
         return 0;
     }

@@ -59,6 +59,7 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
         var (here, there) = (await LineageAsync(backup.Locations), await LineageAsync(elsewhere));
         var imported = (await there.Backups.TryGetAsync(id, default))!;
         Assert.Equal(BackupState.Done, imported.State);
+        Assert.Equal(KeepTarget.Standalone, imported.Keep);
         await AssertSameAsync(here, there, id);
         Assert.Equal(id.ToString(), info.BackupId);
         foreach (var segment in await there.Wal.ListSegmentsAsync(default))
@@ -147,6 +148,43 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
         (await bench.BarmanAsync("import-backup", "montagu", Path.Combine(scratch.Path, $"montagu-{id}.tar.gz"))).Checked();
         Assert.Equal([id], (await bench.BarmanAsync("list-backup", "--minimal", "montagu")).Checked().OutputLines);
         (await bench.BarmanAsync("verify-backup", "montagu", id)).Checked();
+    }
+
+    [Fact]
+    public async Task An_imported_backup_that_is_too_old_for_the_retention_policy_stays_until_it_is_released()
+    {
+        await using var bench = await CommandBench.SetUpAsync();
+        (await bench.BarmanAsync("switch-wal", "--archive", "--force", "montagu")).Checked();
+        var id = Assert.Single((await bench.BarmanAsync("list-backup", "--minimal", "montagu")).Checked().OutputLines);
+        using var scratch = new Scratch("export");
+        (await bench.BarmanAsync("export-backup", "montagu", id, scratch.Path)).Checked();
+        (await bench.BarmanAsync("delete", "montagu", id)).Checked();
+        (await bench.BarmanAsync("backup", "--wait", "montagu")).Checked();
+        bench.Configure(("retention_policy", "REDUNDANCY 1"));
+        var imported = (await bench.BarmanAsync("import-backup", "montagu", Path.Combine(scratch.Path, $"montagu-{id}.tar"))).Checked();
+        Assert.Contains($"kept until barman keep --release montagu {id}", imported.Output, StringComparison.Ordinal);
+        (await bench.BarmanAsync("cron")).Checked();
+        Assert.Contains(id, (await bench.BarmanAsync("list-backup", "--minimal", "montagu")).Checked().OutputLines);
+
+        (await bench.BarmanAsync("keep", "--release", "montagu", id)).Checked();
+        (await bench.BarmanAsync("cron")).Checked();
+        Assert.DoesNotContain(id, (await bench.BarmanAsync("list-backup", "--minimal", "montagu")).Checked().OutputLines);
+    }
+
+    [Fact]
+    public async Task An_import_that_was_cut_off_when_it_had_kept_its_backup_leaves_one_that_can_be_deleted()
+    {
+        using var home = new Scratch("home");
+        var locations = exported.Locations with { Home = home.Path };
+        (await Command.RunAsync("cp", "--recursive", $"{exported.Locations.Home}/.", home.Path)).Checked();
+        var lineage = await LineageAsync(locations);
+        var id = BackupId.TryParse("20200101T000000", out var parsed) ? parsed : throw new InvalidOperationException();
+        await lineage.Backups.StartAsync(id, DateTimeOffset.UnixEpoch, "test", default);
+        await lineage.Backups.KeepAsync(id, KeepTarget.Standalone, DateTimeOffset.UnixEpoch, default);
+        var repository = await Repository.OpenAsync(locations.RepositoryDirectory(Server), default);
+        Assert.Equal([id], await CatalogCleaning.TryRunAsync(repository, Server, locations, TimeProvider.System, default));
+        Assert.Null((await lineage.Backups.TryGetAsync(id, default))!.Keep);
+        Assert.Equal([id], (await new BackupDeletion(repository, Server, locations, TimeProvider.System).RunAsync(id, default)).Backups);
     }
 
     /// <summary>One backup, exported.</summary>
