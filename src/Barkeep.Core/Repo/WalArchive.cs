@@ -164,15 +164,10 @@ public sealed class WalArchive
         await _store.DeleteAsync(_root + ObjectOf(segment.Name) + (segment.IsPartial ? PartialSuffix : ""), cancellationToken);
     }
 
-    /// <summary>
-    /// Puts the received part of a segment in the place of a shorter one. Not at once: a reader may find neither, and a crash may leave neither. The
-    /// caller keeps its bytes until this returns.
-    /// </summary>
-    public async Task ReplacePartialAsync(SegmentName name, Stream content, int length, CancellationToken cancellationToken)
-    {
-        await _store.DeleteAsync(_root + ObjectOf(name) + PartialSuffix, cancellationToken);
-        await PutPartialAsync(name, content, length, cancellationToken);
-    }
+    /// <summary>Puts the received part of a segment in the place of a shorter one: a reader finds one or the other, and so does who comes after a crash or a full disk.</summary>
+    /// <exception cref="BarkeepException">DiskFull, Storage.</exception>
+    public Task ReplacePartialAsync(SegmentName name, Stream content, int length, CancellationToken cancellationToken) =>
+        WalObject.ReplaceAsync(_store, _root, ObjectOf(name) + PartialSuffix, content, length, cancellationToken);
 
     /// <summary>Keeps a file that was refused, under the hash of its bytes: the same ones again change nothing. Durable when it returns.</summary>
     public async Task<WalConflict> KeepConflictAsync(WalFileName file, byte[] content, CancellationToken cancellationToken)

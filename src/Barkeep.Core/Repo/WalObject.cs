@@ -27,8 +27,33 @@ static class WalObject
     /// <exception cref="BarkeepException">WalDiverged when other bytes are there.</exception>
     public static async Task<bool> PutAsync(DirectoryStore store, string root, string name, Stream content, int length, CancellationToken cancellationToken)
     {
-        using var codec = new FrameCodec(CompressionLevel, CompressionHashLog);
         using var writer = await store.CreateAsync(root + name, cancellationToken);
+        var hash = await WriteAsync(writer, name, content, length, cancellationToken);
+        if (await writer.PublishAsync(cancellationToken))
+        {
+            return true;
+        }
+        if (!await HasSameBytesAsync(store, root, name, length, hash, cancellationToken))
+        {
+            throw new BarkeepException(ErrorKind.WalDiverged, $"{name} is in the repository already, with other bytes", "two clusters write WAL of the same name: find out which one is yours");
+        }
+        // The caller is about to drop its copy: the stored one must be sound to its last frame.
+        await CopyAsync(store, root, name, length, Stream.Null, cancellationToken);
+        return false;
+    }
+
+    /// <summary>As <see cref="PutAsync"/>, in the place of the object that is there: that stays until this one is durable.</summary>
+    public static async Task ReplaceAsync(DirectoryStore store, string root, string name, Stream content, int length, CancellationToken cancellationToken)
+    {
+        using var writer = await store.CreateAsync(root + name, cancellationToken);
+        await WriteAsync(writer, name, content, length, cancellationToken);
+        await writer.SupersedeAsync(cancellationToken);
+    }
+
+    // Returns the hash of the content.
+    static async Task<byte[]> WriteAsync(ObjectWriter writer, string name, Stream content, int length, CancellationToken cancellationToken)
+    {
+        using var codec = new FrameCodec(CompressionLevel, CompressionHashLog);
         await writer.WriteAsync(Record.Seal(Kind, Version, new(name, length), RepoJson.Default.WalPayload), cancellationToken);
         var seed = FrameCodec.SeedOf(name);
         var whole = new XxHash128();
@@ -47,17 +72,7 @@ static class WalObject
         }
         var hash = whole.GetCurrentHash();
         await writer.WriteAsync(hash, cancellationToken);
-        if (await writer.PublishAsync(cancellationToken))
-        {
-            return true;
-        }
-        if (!await HasSameBytesAsync(store, root, name, length, hash, cancellationToken))
-        {
-            throw new BarkeepException(ErrorKind.WalDiverged, $"{name} is in the repository already, with other bytes", "two clusters write WAL of the same name: find out which one is yours");
-        }
-        // The caller is about to drop its copy: the stored one must be sound to its last frame.
-        await CopyAsync(store, root, name, length, Stream.Null, cancellationToken);
-        return false;
+        return hash;
     }
 
     /// <summary>Writes the stored file's raw bytes, each frame checked first, the whole at the end.</summary>

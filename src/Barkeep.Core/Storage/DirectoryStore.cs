@@ -8,7 +8,7 @@ namespace Barkeep.Storage;
 /// <summary>
 /// Objects in a directory. What it promises, and what any later store must promise too:
 /// an object appears whole and durable or not at all; a name is given once (put-if-absent, also between processes);
-/// objects never change; what was put is found by get, length and list at once; deleting what is not there succeeds.
+/// objects never change, but for one that another is put in the place of as a whole; what was put is found by get, length and list at once; deleting what is not there succeeds.
 /// </summary>
 public sealed class DirectoryStore(string root)
 {

@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Barkeep.Storage;
 
 /// <summary>
-/// Writes one object from its beginning to its end. It exists for others only after <see cref="PublishAsync"/> returned true;
+/// Writes one object from its beginning to its end. It exists for others only after it was named, by <see cref="PublishAsync"/> or <see cref="SupersedeAsync"/>;
 /// disposing it earlier leaves nothing behind.
 /// </summary>
 public sealed class ObjectWriter : IDisposable
@@ -56,7 +56,20 @@ public sealed class ObjectWriter : IDisposable
     /// <summary>Put-if-absent. When it returns true, the object is complete and durable under its name.</summary>
     /// <returns>False when an object of that name exists: it is untouched, and this one is dropped.</returns>
     /// <exception cref="BarkeepException">DiskFull, Storage: the object may or may not exist, and is whole if it does.</exception>
-    public async ValueTask<bool> PublishAsync(CancellationToken cancellationToken)
+    public ValueTask<bool> PublishAsync(CancellationToken cancellationToken) => NameAsync(Durable.Publish, cancellationToken);
+
+    /// <summary>Puts it in the place of an object of that name, or of none: a reader sees either, whole. Complete and durable when it returns.</summary>
+    /// <exception cref="BarkeepException">DiskFull, Storage: the one or the other is there.</exception>
+    public async ValueTask SupersedeAsync(CancellationToken cancellationToken) =>
+        await NameAsync(
+            static (temporary, final) =>
+            {
+                Durable.Supersede(temporary, final);
+                return true;
+            },
+            cancellationToken);
+
+    async ValueTask<bool> NameAsync(Func<string, string, bool> name, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         await (_beforeEach?.Invoke($"put {Name}") ?? ValueTask.CompletedTask);
@@ -67,7 +80,7 @@ public sealed class ObjectWriter : IDisposable
             Durable.CreateDirectory(directory);
             try
             {
-                return _published = Durable.Publish(_temporary, _final);
+                return _published = name(_temporary, _final);
             }
             catch (BarkeepException) when (!Directory.Exists(directory))
             {

@@ -14,6 +14,26 @@ public sealed class RepositoryTests
     static readonly string Golden = Path.Combine(SourceTree.Root, "tests/Barkeep.Tests/Repo/golden/format-1");
 
     [Fact]
+    public async Task A_partial_segment_that_cannot_be_replaced_stays_and_one_that_can_is_there_at_every_moment()
+    {
+        using var small = await SmallRepository.CreateAsync();
+        var wal = (await Repository.OpenAsync(small.Directory, default)).Current!.Wal;
+        byte[] longer = [.. SmallRepository.PartialBytes, .. SmallRepository.PartialBytes];
+        await Assert.ThrowsAsync<EndOfStreamException>(() => wal.ReplacePartialAsync(SmallRepository.LastSegment, new MemoryStream(longer, 0, longer.Length - 1), longer.Length, default));
+        Assert.Equal(SmallRepository.PartialBytes, await PartialAsync());
+        await wal.ReplacePartialAsync(SmallRepository.LastSegment, new MemoryStream(longer), longer.Length, default);
+        Assert.Equal(longer, await PartialAsync());
+        Assert.Empty(Directory.EnumerateFiles(Path.Combine(small.Directory, "tmp")));
+
+        async Task<byte[]> PartialAsync()
+        {
+            using var content = new MemoryStream();
+            await wal.CopySegmentAsync(SmallRepository.LastSegment, partial: true, content, default);
+            return content.ToArray();
+        }
+    }
+
+    [Fact]
     public async Task What_is_put_is_read_again()
     {
         using var small = await SmallRepository.CreateAsync();
