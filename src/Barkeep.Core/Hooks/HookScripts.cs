@@ -18,6 +18,16 @@ public sealed class HookScripts(ServerConfig config, Locations locations, ILogge
     static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     readonly ScriptRunner _runner = new(config.HookTimeout, logger);
+    TimeSpan _patience = TimeSpan.MaxValue;
+
+    /// <summary>
+    /// How long the retrying scripts may be waited for between their runs, all of them together: then each runs once, and what one that fails precedes
+    /// does not happen. For who runs again by himself, and holds a lock meanwhile. Without end unless set.
+    /// </summary>
+    public TimeSpan Patience
+    {
+        init => _patience = value;
+    }
 
     /// <summary>The server's repository directory.</summary>
     public string Repository => locations.RepositoryDirectory(config.Name);
@@ -28,13 +38,15 @@ public sealed class HookScripts(ServerConfig config, Locations locations, ILogge
             || k == HookKeys.Of(HookKeys.After, subject, false) || k == HookKeys.Of(HookKeys.After, subject, true)));
 
     /// <summary>Runs what comes before: the plain script, then the retrying one.</summary>
-    /// <exception cref="BarkeepException">Failed: the retrying one does not want it to happen.</exception>
+    /// <exception cref="BarkeepException">Failed: the retrying one does not want it to happen, or goes on failing.</exception>
     public async Task BeforeAsync(string subject, IReadOnlyDictionary<string, string> variables, CancellationToken cancellationToken)
     {
         await RunAsync(HookKeys.Before, subject, retries: false, variables, null, cancellationToken);
-        if (await RunAsync(HookKeys.Before, subject, retries: true, variables, null, cancellationToken) == AbortStop)
+        var code = await RunAsync(HookKeys.Before, subject, retries: true, variables, null, cancellationToken);
+        if (code is not (null or 0 or AbortContinue))
         {
-            throw new BarkeepException(ErrorKind.Failed, $"{HookKeys.Of(HookKeys.Before, subject, true)} of server {config.Name} has asked to stop (exit code {AbortStop})", "its output is in the log");
+            var what = code == AbortStop ? "has asked to stop" : "goes on failing";
+            throw new BarkeepException(ErrorKind.Failed, $"{HookKeys.Of(HookKeys.Before, subject, true)} of server {config.Name} {what} (exit code {code})", "its output is in the log");
         }
     }
 
@@ -42,9 +54,16 @@ public sealed class HookScripts(ServerConfig config, Locations locations, ILogge
     /// <param name="error">What went wrong; null when nothing did.</param>
     public async Task AfterAsync(string subject, IReadOnlyDictionary<string, string> variables, string? error, CancellationToken cancellationToken)
     {
-        if (await RunAsync(HookKeys.After, subject, retries: true, variables, error, cancellationToken) == AbortStop)
+        switch (await RunAsync(HookKeys.After, subject, retries: true, variables, error, cancellationToken))
         {
-            logger.LogWarning("{Hook} of server {Server} has asked to stop (exit code 63) what has happened already", HookKeys.Of(HookKeys.After, subject, true), config.Name);
+            case null or 0 or AbortContinue:
+                break;
+            case AbortStop:
+                logger.LogWarning("{Hook} of server {Server} has asked to stop (exit code 63) what has happened already", HookKeys.Of(HookKeys.After, subject, true), config.Name);
+                break;
+            default:
+                logger.LogWarning("{Hook} of server {Server} goes on failing and is not run again", HookKeys.Of(HookKeys.After, subject, true), config.Name);
+                break;
         }
         await RunAsync(HookKeys.After, subject, retries: false, variables, error, cancellationToken);
     }
@@ -70,10 +89,11 @@ public sealed class HookScripts(ServerConfig config, Locations locations, ILogge
         for (var pause = FirstPause; ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
         {
             var code = await _runner.RunAsync($"{key} of server {config.Name}", script, environment, cancellationToken);
-            if (!retries || code is null or 0 or AbortContinue or AbortStop)
+            if (!retries || code is null or 0 or AbortContinue or AbortStop || pause > _patience)
             {
                 return code;
             }
+            _patience -= pause;
             await Task.Delay(pause, time, cancellationToken);
         }
     }

@@ -18,7 +18,7 @@ sealed class ArchiveWalCommand : SessionCommand
     {
         var config = session.ReadSetUp(session.Read(parse.GetValue(_server)!).Name);
         var lineage = await session.OpenLineageAsync(config.Name, cancellationToken);
-        var archiving = new SpoolArchiving(config, session.Locations, lineage, session.Time, session.Log);
+        var archiving = new SpoolArchiving(config, session.Locations, lineage, session.HooksWhileLockedOf(config), session.Time, session.Log);
         var segments = archiving.ListComplete();
         session.Output.Info(segments.Count == 0
             ? $"No xlog segments found from streaming for {config.Name}."

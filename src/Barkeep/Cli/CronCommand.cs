@@ -34,12 +34,6 @@ sealed class CronCommand : SessionCommand
 
     static async Task<int> RunAsync(Session session, ServerName server, CancellationToken cancellationToken)
     {
-        using var duty = DutyLock.TryTake(session.Locations.CronLock(server));
-        if (duty is null)
-        {
-            session.Output.Info($"Another cron process is already running on server {server}. Skipping to the next server");
-            return 0;
-        }
         var config = session.Config.Read(server);
         var repository = await Repository.OpenAsync(session.Locations.RepositoryDirectory(server), cancellationToken);
         if (repository.Current is not { } lineage)
@@ -48,10 +42,16 @@ sealed class CronCommand : SessionCommand
             return 0;
         }
 
-        // The receiver first: everything else can wait, the server's disk cannot.
+        // The receiver first: everything else can wait, and for another cron whom a script holds up, the server's disk cannot.
         if (new ReceiverDuty(session, server).EnsureRunning() is not null)
         {
             session.Output.Info($"Starting streaming archiver for server {server}");
+        }
+        using var duty = DutyLock.TryTake(session.Locations.CronLock(server));
+        if (duty is null)
+        {
+            session.Output.Info($"Another cron process is already running on server {server}. Skipping to the next server");
+            return 0;
         }
 
         // What was cut off is cleared away. Null means that a backup runs now.
@@ -71,7 +71,7 @@ sealed class CronCommand : SessionCommand
         await RetentionReport.EnforceAsync(session, config, repository, cancellationToken);
 
         // What no backup needs any more goes.
-        await CollectAsync(session, server, repository, cancellationToken);
+        await CollectAsync(session, config, repository, cancellationToken);
 
         // No restore crosses a gap, so what came after it needs a backup of its own.
         if (interrupted is not null && await LacksBackupAsync(session, lineage, cancellationToken) is { } reason)
@@ -82,9 +82,10 @@ sealed class CronCommand : SessionCommand
         return 0;
     }
 
-    static async Task CollectAsync(Session session, ServerName server, Repository repository, CancellationToken cancellationToken)
+    static async Task CollectAsync(Session session, ServerConfig config, Repository repository, CancellationToken cancellationToken)
     {
-        var collector = new Collector(repository, server, session.Locations) { Hooks = session.HooksOf(session.Config.Read(server)) };
+        var server = config.Name;
+        var collector = new Collector(repository, server, session.Locations) { Hooks = session.HooksWhileLockedOf(config) };
         if (!await collector.IsDueAsync(cancellationToken) || await collector.FindHoldAsync(cancellationToken) is not null)
         {
             return;

@@ -52,6 +52,18 @@ public sealed class CronTests
     }
 
     [Fact]
+    public async Task A_cron_that_is_held_up_does_not_keep_the_next_from_starting_a_dead_receiver()
+    {
+        await using var bench = await CommandBench.SetUpAsync(null, "--no-initial-backup");
+        (await bench.BarmanAsync("receive-wal", "--stop", "montagu")).Checked();
+        using (DutyLock.TryTake(Path.Combine(bench.Rig.Home, ".montagu-cron.lock")))
+        {
+            Assert.StartsWith("Starting streaming archiver for server montagu\nAnother cron process", (await bench.BarmanAsync("cron")).Checked().Output, StringComparison.Ordinal);
+            await Eventually.IsTrueAsync(() => bench.Rig.Processes("receive-wal").Count == 1, "a receiver runs");
+        }
+    }
+
+    [Fact]
     public async Task W1_after_a_gap_cron_takes_a_new_backup_by_itself()
     {
         await using var bench = await CommandBench.SetUpAsync(new() { Configuration = ["max_slot_wal_keep_size = 2MB", "max_wal_size = 4MB", "min_wal_size = 2MB"] });

@@ -73,6 +73,25 @@ public sealed class HookTests
     }
 
     [Fact]
+    public async Task Cron_gives_up_a_retrying_script_that_goes_on_failing_and_the_next_cron_tries_again()
+    {
+        using var scratch = new Scratch("hooks");
+        await using var bench = await CommandBench.SetUpAsync();
+        (await bench.BarmanAsync("switch-wal", "--archive", "--force", "montagu")).Checked();
+        (await bench.BarmanAsync("backup", "--wait", "montagu")).Checked();
+        var ids = (await bench.BarmanAsync("list-backup", "--minimal", "montagu")).Checked().OutputLines;
+        bench.Configure(("retention_policy", "REDUNDANCY 1"), ("pre_delete_retry_script", Recording(scratch, "exit 1")));
+        var cron = (await bench.BarmanAsync("cron")).Checked();
+        Assert.Contains($"Skipping delete of backup {ids[1]} for server montagu as pre_delete_retry_script of server montagu goes on failing (exit code 1)", cron.Output, StringComparison.Ordinal);
+        Assert.Equal(4, Calls(scratch).Length);
+        Assert.Equal(ids, (await bench.BarmanAsync("list-backup", "--minimal", "montagu")).Checked().OutputLines);
+
+        bench.Configure(("retention_policy", "REDUNDANCY 1"), ("pre_delete_retry_script", Recording(scratch, "exit 0")), ("post_delete_retry_script", "exit 1"));
+        Assert.Contains("post_delete_retry_script of server montagu goes on failing", (await bench.BarmanAsync("cron")).Checked().Error, StringComparison.Ordinal);
+        Assert.Equal([ids[0]], (await bench.BarmanAsync("list-backup", "--minimal", "montagu")).Checked().OutputLines);
+    }
+
+    [Fact]
     public async Task A_script_that_fails_or_hangs_does_not_keep_a_backup_from_being_taken_and_is_reported()
     {
         using var scratch = new Scratch("hooks");

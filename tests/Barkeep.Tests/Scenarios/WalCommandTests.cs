@@ -130,7 +130,20 @@ public sealed class WalCommandTests(SetUpServer server) : IClassFixture<SetUpSer
         }
         (await copy.RunAsync("barman", "get-wal", "-o", spool, "montagu", $"{name}")).Checked();
         File.Delete(ObjectOf(copy, name));
+
+        // The scripts around archiving run as the receiver runs them.
+        var file = Path.Combine(copy.ConfigDirectory, "montagu.json");
+        var config = JsonNode.Parse(await File.ReadAllTextAsync(file))!;
+        var calls = Path.Combine(copy.Home, "calls");
+        config["pre_archive_retry_script"] = "exit 63";
+        await File.WriteAllTextAsync(file, config.ToJsonString());
+        Assert.Equal((int)ErrorKind.Failed, (await copy.RunAsync("barman", "archive-wal", "montagu")).ExitCode);
+        Assert.Single(Directory.GetFiles(spool));
+        config["pre_archive_retry_script"] = $"echo pre $BARMAN_SEGMENT >> {calls}";
+        config["post_archive_script"] = $"echo post $(stat -c %s $BARMAN_FILE) >> {calls}";
+        await File.WriteAllTextAsync(file, config.ToJsonString());
         var result = (await copy.RunAsync("barman", "archive-wal", "montagu")).Checked();
+        Assert.Equal([$"pre {name}", "post 1048576"], await File.ReadAllLinesAsync(calls));
         Assert.Equal($"Processing xlog segments from streaming for montagu (batch size: 1)\n\t{name}\n", result.Output);
         Assert.True(File.Exists(ObjectOf(copy, name)));
         Assert.Empty(Directory.GetFiles(spool));

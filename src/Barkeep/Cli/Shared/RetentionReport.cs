@@ -11,7 +11,7 @@ static class RetentionReport
     /// <summary>What cannot be done now is said, and is no failure: cron has other things to do.</summary>
     public static async Task EnforceAsync(Session session, ServerConfig config, Repository repository, CancellationToken cancellationToken)
     {
-        var duty = new RetentionDuty(repository, config, session.Locations, session.HooksOf(config));
+        var duty = new RetentionDuty(repository, config, session.Locations, session.HooksWhileLockedOf(config));
         var obsolete = await duty.FindObsoleteAsync(cancellationToken);
         if (obsolete.Count == 0)
         {
