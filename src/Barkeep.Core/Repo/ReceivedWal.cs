@@ -65,15 +65,18 @@ public sealed class ReceivedWal
         }
     }
 
+    /// <summary>The newest timeline of which there is WAL: where the server went on.</summary>
+    public TimelineId NewestTimeline => _segments.Keys.Select(static n => n.Timeline).DefaultIfEmpty(TimelineId.First).Max();
+
     public bool TryGet(SegmentName name, out ReceivedSegment segment) => _segments.TryGetValue(name, out segment);
 
-    /// <summary>The end of the last segment of a timeline that begins at or after a position; null when there is none.</summary>
-    public Lsn? LastEnd(TimelineId timeline, Lsn from)
+    /// <summary>The end of the last segment of a timeline that begins at or after a position, and before another if one is given; null when there is none.</summary>
+    public Lsn? LastEnd(TimelineId timeline, Lsn from, Lsn? before = null)
     {
         Lsn? last = null;
         foreach (var name in _segments.Keys)
         {
-            if (name.Timeline == timeline && name.Start(SegmentSize) >= from && name.End(SegmentSize) > (last ?? Lsn.Invalid))
+            if (name.Timeline == timeline && name.Start(SegmentSize) >= from && !(name.Start(SegmentSize) >= before) && name.End(SegmentSize) > (last ?? Lsn.Invalid))
             {
                 last = name.End(SegmentSize);
             }

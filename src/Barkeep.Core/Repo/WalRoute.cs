@@ -52,6 +52,21 @@ public sealed record WalRoute
         return chosen;
     }
 
+    /// <summary>Where the WAL of this history ends that was received beyond a gap; null when nothing of it is, whatever there is of other branches.</summary>
+    public Lsn? EndBeyondGap(ReceivedWal received)
+    {
+        var from = Missing.End(SegmentSize);
+        var last = received.LastEnd(History.Timeline, from);
+        foreach (var ancestor in History.Ancestors)
+        {
+            if (received.LastEnd(ancestor.Timeline, from, ancestor.End) is { } end && !(last >= end))
+            {
+                last = end;
+            }
+        }
+        return last;
+    }
+
     /// <summary>The same without what is not needed to read up to a position, the end of a record.</summary>
     public WalRoute Until(Lsn end)
     {

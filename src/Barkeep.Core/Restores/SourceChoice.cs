@@ -43,6 +43,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         RestoreCandidate? refused = null;
         foreach (var lineage in repository.Lineages.Reverse())
         {
+            var left = new List<RestoreCandidate>();
             foreach (var backup in (await lineage.Backups.ListAsync(cancellationToken)).Reverse())
             {
                 var candidate = await UnlessUnusableAsync(backup, () => ExamineAsync(lineage, backup, options.Timeline, cancellationToken), warnings);
@@ -54,9 +55,21 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
                         break;
                     }
                 }
-                else if (candidate is not null && await UnlessUnusableAsync(backup, () => OpenAsync(candidate, cancellationToken), warnings) is { } source)
+                else if (candidate is not null && IsOnBranchThatWasLeft(candidate))
                 {
-                    TellIfFormer(repository, lineage);
+                    left.Add(candidate);
+                }
+                else if (candidate is not null && await OpenOrTellAsync(candidate) is { } source)
+                {
+                    warnings.AddRange(left.Select(c => $"backup {c.Backup.Id} is newer, and is passed over: it is on timeline {c.Route.History.Timeline.Value}, which the server has left; with --target-tli {c.Route.History.Timeline.Value} it is restored"));
+                    return source;
+                }
+            }
+            foreach (var candidate in left)
+            {
+                if (await OpenOrTellAsync(candidate) is { } source)
+                {
+                    warnings.Add($"THE PRESENT TIMELINE IS NOT RESTORED: no backup leads to timeline {candidate.Received.NewestTimeline.Value}, on which the server went on; this is timeline {candidate.Route.History.Timeline.Value}, which it has left");
                     return source;
                 }
             }
@@ -67,7 +80,21 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
             }
         }
         return refused is null ? null : throw await WithWayOutAsync(refused, repository, cancellationToken);
+
+        async Task<RestoreSource?> OpenOrTellAsync(RestoreCandidate candidate)
+        {
+            var source = await UnlessUnusableAsync(candidate.Backup, () => OpenAsync(candidate, cancellationToken), warnings);
+            if (source is not null)
+            {
+                TellIfFormer(repository, candidate.Lineage);
+            }
+            return source;
+        }
     }
+
+    // Who asks for the newest state means that of the server, not that of a branch that it has left.
+    bool IsOnBranchThatWasLeft(RestoreCandidate candidate) =>
+        options.Timeline == TimelineChoice.Latest && options.Until is null && candidate.Route.History.Timeline < candidate.Received.NewestTimeline;
 
     void TellIfFormer(Repository repository, Lineage lineage)
     {
@@ -189,7 +216,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
     };
 
     static string NotInHistory(BackupId id, BackupInfo info, ReceivedWal received, TimelineId wanted) =>
-        received.Histories.ContainsKey(wanted)
+        received.Histories.ContainsKey(wanted) || wanted == TimelineId.First
             ? $"backup {id} is not in the history of timeline {wanted.Value}: it was taken on timeline {info.Timeline}, up to {info.EndLsn}"
             : $"backup {id} is not in the history of timeline {wanted.Value}, of which nothing was received";
 

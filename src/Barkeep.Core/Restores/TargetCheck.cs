@@ -40,7 +40,7 @@ sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool
     {
         RecoveryTargetKind.Immediate => true,
         RecoveryTargetKind.Lsn => target.Lsn <= route.End + HeaderAtEnd,
-        RecoveryTargetKind.Time => MissingAfter() is null && (TimestampTz.From(target.Time) == lastCommit?.Time || target.Time <= KnownUntil()),
+        RecoveryTargetKind.Time => route.EndBeyondGap(received) is null && (TimestampTz.From(target.Time) == lastCommit?.Time || target.Time <= KnownUntil()),
         _ => false,
     };
 
@@ -57,18 +57,11 @@ sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool
         return state.Timeline == route.History.Timeline && state.ServerEnd.IsValid && route.ReceivedEnd >= state.ServerEnd ? last - Doubt : null;
     }
 
-    // The end of what was received beyond a gap in which the route ends; null when there is nothing.
-    Lsn? MissingAfter()
-    {
-        var from = route.Missing.Start(route.SegmentSize) + route.SegmentSize.Bytes;
-        return received.LastEnd(route.Missing.Timeline, from) ?? received.LastEnd(route.History.Timeline, from);
-    }
-
     BarkeepException Beyond(TargetOutcome outcome)
     {
         var lastCommit = outcome.LastCommit is { } commit ? $", with the last transaction at {commit.Time.Print(TimeZoneInfo.Local)}" : "";
         var here = $"timeline {route.History.Timeline.Value} up to {route.End}{lastCommit}";
-        if (MissingAfter() is { } after)
+        if (route.EndBeyondGap(received) is { } after)
         {
             var reason = received.Gaps.FirstOrDefault(g => g.From < route.Missing.End(route.SegmentSize) && g.To > route.Missing.Start(route.SegmentSize))?.Reason;
             return new(

@@ -18,8 +18,7 @@ static class WalLosses
         }
 
         // A gap in the restored history.
-        var after = received.LastEnd(route.Missing.Timeline, route.Missing.Start(size) + size.Bytes) ?? received.LastEnd(route.History.Timeline, route.Missing.Start(size) + size.Bytes);
-        if (after is { } last)
+        if (route.EndBeyondGap(received) is { } last)
         {
             var reason = received.Gaps.FirstOrDefault(g => g.From < route.Missing.End(size) && g.To > route.Missing.Start(size))?.Reason;
             warnings.Add(reason is null && source.Backup.Keep == KeepTarget.Standalone

@@ -132,7 +132,7 @@ public sealed class RecoveryWindows
         {
             return $"the WAL after it is damaged: {defect}";
         }
-        return _received.LastEnd(route.Missing.Timeline, route.Missing.End(size)) is null && _received.LastEnd(route.History.Timeline, route.Missing.End(size)) is null
+        return route.EndBeyondGap(_received) is null
             ? null
             : backups is [{ Keep: KeepTarget.Standalone } alone]
                 ? $"backup {alone.Id} is kept by itself, without the WAL after it"

@@ -161,7 +161,7 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, int jobs
             return;
         }
         var after = route.Missing.End(route.SegmentSize);
-        var last = received.LastEnd(route.Missing.Timeline, after) ?? received.LastEnd(route.History.Timeline, after);
+        var last = route.EndBeyondGap(received);
         var reason = received.Gaps.FirstOrDefault(g => g.From < after && g.To > route.Missing.Start(route.SegmentSize))?.Reason;
         if (route.ReceivedEnd < backup.EndLsn)
         {

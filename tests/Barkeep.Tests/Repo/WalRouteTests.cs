@@ -41,6 +41,18 @@ public sealed class WalRouteTests
     public void A_new_timeline_of_which_nothing_was_received_ends_where_it_began() =>
         AssertRoute("1:2 1:3 1:4 1:5", ["2: 1 0/400100"], "1:2 1:3 1:4+256", "0/400100", timeline: 2);
 
+    [Theory]
+    // The parent went on after it was left, as it does when a moment is restored: that is no gap.
+    [InlineData("1:2 1:3 1:4 1:5 1:6 2:4+9000", null)]
+    [InlineData("1:2 1:3 1:4 1:5 1:6 2:4 2:6", "0/700000")]
+    [InlineData("1:2 1:4 1:5 1:6", "0/500000")]
+    [InlineData("1:2 2:4 2:5", "0/600000")]
+    public void What_other_branches_went_on_to_is_not_beyond_a_gap(string received, string? expected)
+    {
+        var wal = Wal(received, ["2: 1 0/400100"]);
+        Assert.Equal(expected, WalRoute.Choose(wal, new(1), Begin, End, new TimelineId(2))!.EndBeyondGap(wal)?.ToString());
+    }
+
     [Fact]
     public void A_new_timelines_tail_that_is_not_beyond_its_beginning_is_not_needed() =>
         AssertRoute("1:2 1:3 1:4~ 2:4+200", ["2: 1 0/400100"], "1:2 1:3 1:4+256", "0/400100", timeline: 2);

@@ -78,6 +78,17 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
     }
 
     [Fact]
+    public async Task R9_the_newest_state_is_that_of_the_timeline_on_which_the_server_went_on()
+    {
+        // The newest backup is of a branch that was left before.
+        using var scratch = new Scratch("restored");
+        var result = await RestoreJob.RunAsync(history.Into(scratch.Path), null, default);
+        Assert.Equal((history.OnSecond, new TimelineId(3)), (result.Plan.Backup, result.Timeline));
+        Assert.Contains(result.Warnings, w => w.Contains($"backup {history.LastOnFirst} is newer, and is passed over", StringComparison.Ordinal));
+        await AssertRowsAsync(scratch.Path, history.Histories[3]);
+    }
+
+    [Fact]
     public async Task R9_where_PostgreSQL_would_refuse_the_latest_timeline_the_backups_own_is_followed()
     {
         // This backup's timeline was left before it was taken: the later ones are no children of it.
