@@ -4,10 +4,12 @@ namespace Barkeep.Postgres;
 sealed class WireDeadline : IDisposable
 {
     readonly CancellationTokenSource _source;
+    readonly TimeSpan _timeout;
     readonly CancellationToken _caller;
 
     public WireDeadline(TimeSpan timeout, CancellationToken caller)
     {
+        _timeout = timeout;
         _caller = caller;
         _source = CancellationTokenSource.CreateLinkedTokenSource(caller);
         _source.CancelAfter(timeout);
@@ -17,6 +19,9 @@ sealed class WireDeadline : IDisposable
 
     /// <summary>Whether the time is up and the caller still waits.</summary>
     public bool Passed => _source.IsCancellationRequested && !_caller.IsCancellationRequested;
+
+    /// <summary>Gives the whole time again, from now on.</summary>
+    public void Renew() => _source.CancelAfter(_timeout);
 
     public void Dispose() => _source.Dispose();
 }

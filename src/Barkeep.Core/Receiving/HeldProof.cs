@@ -10,7 +10,7 @@ namespace Barkeep.Receiving;
 /// Finds out whether a server's WAL goes on from what is here. Where a segment is held in part, it is received again and compared; where everything held
 /// ends with a segment, nothing would tell a second cluster on the same timeline from the first.
 /// </summary>
-static class HeldProof
+public static class HeldProof
 {
     /// <summary>Compares the last stored segment before a position with the server's, if that still has it.</summary>
     /// <param name="position">A segment's start.</param>
@@ -23,14 +23,23 @@ static class HeldProof
             return;
         }
         using var held = new MemoryStream(size.Bytes);
-        await lineage.Wal.CopySegmentAsync(name, partial: false, held, cancellationToken);
+        try
+        {
+            await lineage.Wal.CopySegmentAsync(name, partial: false, held, cancellationToken);
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing)
+        {
+            // It proves nothing any more. That it is lost is no reason to lose what comes after it.
+            logger.LogWarning("{Segment} cannot be compared with the server's: {Reason}", name, e.Line);
+            return;
+        }
         using var deadline = new WireDeadline(target.CommandTimeout, cancellationToken);
         try
         {
             await using var connection = await ReplicationConnection.ConnectAsync(target, cancellationToken);
             if (await connection.StartAsync(null, name.Start(size), timeline, cancellationToken) is null)
             {
-                await CompareAsync(connection, held.GetBuffer().AsMemory(0, (int)held.Length), name, size, deadline.Token);
+                await CompareAsync(connection, held.GetBuffer().AsMemory(0, (int)held.Length), name, size, deadline);
             }
         }
         catch (BarkeepException e) when (e.Kind is ErrorKind.WalGap or ErrorKind.NoFreeWalSender)
@@ -43,11 +52,11 @@ static class HeldProof
         }
     }
 
-    static async Task CompareAsync(ReplicationConnection connection, ReadOnlyMemory<byte> held, SegmentName name, SegmentSize size, CancellationToken cancellationToken)
+    static async Task CompareAsync(ReplicationConnection connection, ReadOnlyMemory<byte> held, SegmentName name, SegmentSize size, WireDeadline deadline)
     {
         for (var at = 0L; at < held.Length;)
         {
-            var message = await connection.ReadAsync(cancellationToken);
+            var message = await connection.ReadAsync(deadline.Token);
             if (message.Kind == WalMessageKind.Keepalive)
             {
                 continue;
@@ -65,6 +74,8 @@ static class HeldProof
                     "two clusters write this timeline, or the server has lost WAL: find out which is yours, then take a new backup");
             }
             at += part.Length;
+            // The server answers: a large segment may take as long as its line is slow.
+            deadline.Renew();
         }
     }
 }

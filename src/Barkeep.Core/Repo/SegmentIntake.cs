@@ -57,17 +57,30 @@ sealed class SegmentIntake(Lineage lineage, ILogger logger)
         var history = await lineage.Wal.GetHistoryAsync(name.Timeline, cancellationToken);
         var number = name.Number(Size);
         var before = SegmentName.Of(history.TimelineAt(new(start.Value - 1)), number - 1, Size);
-        if (number > 0 && await lineage.Wal.HasSegmentAsync(before, cancellationToken))
+        return number > 0 && await lineage.Wal.HasSegmentAsync(before, cancellationToken) && await TryPassAsync(before, history, cancellationToken) is { } primed
+            ? primed
+            : new(start, history, Size, lineage.Identity.SystemId);
+    }
+
+    // Null when it cannot be read, or does not pass: what is wrong with a stored segment does not keep later ones out.
+    async Task<RecordWalker?> TryPassAsync(SegmentName name, TimelineHistory history, CancellationToken cancellationToken)
+    {
+        var walker = new RecordWalker(name.Start(Size), history, Size, lineage.Identity.SystemId);
+        await using var walk = new SinkStream(bytes => walker.Append(bytes));
+        try
         {
-            var primed = new RecordWalker(before.Start(Size), history, Size, lineage.Identity.SystemId);
-            await using var walk = new SinkStream(bytes => primed.Append(bytes));
-            await lineage.Wal.CopySegmentAsync(before, partial: false, walk, cancellationToken);
-            if (primed.EndsWholeSegment)
-            {
-                return primed;
-            }
-            logger.LogWarning("the segment before {Segment} does not pass: {Defect}", name, primed.Defect);
+            await lineage.Wal.CopySegmentAsync(name, partial: false, walk, cancellationToken);
         }
-        return new(start, history, Size, lineage.Identity.SystemId);
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing)
+        {
+            logger.LogWarning("what follows {Segment} is stored without a look at it: {Reason}", name, e.Line);
+            return null;
+        }
+        if (walker.EndsWholeSegment)
+        {
+            return walker;
+        }
+        logger.LogWarning("{Segment} in the repository does not pass: {Defect}", name, walker.Defect);
+        return null;
     }
 }

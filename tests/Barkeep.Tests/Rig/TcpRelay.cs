@@ -38,6 +38,9 @@ public sealed class TcpRelay : IAsyncDisposable
     /// <summary>Whether new connections are closed at once.</summary>
     public bool Refusing { get; set; }
 
+    /// <summary>How long each 64 KiB take to clients, at least.</summary>
+    public TimeSpan Slowness { get; set; }
+
     /// <summary>Resets all connections; new ones are taken.</summary>
     public void Cut()
     {
@@ -131,6 +134,7 @@ public sealed class TcpRelay : IAsyncDisposable
                 await _flowing.Task;
                 if (toClient)
                 {
+                    await Task.Delay(Slowness);
                     Corrupt(buffer.AsSpan(0, count));
                 }
                 await to.SendAsync(buffer.AsMemory(0, count));

@@ -179,6 +179,15 @@ sealed class Reception : IAsyncDisposable
         return content.ToArray();
     }
 
+    /// <summary>Flips the bits of a byte in a stored segment.</summary>
+    public async Task RotAsync(SegmentName name)
+    {
+        var path = Directory.EnumerateFiles(Locations.RepositoryDirectory(Config.Name), $"{name}", SearchOption.AllDirectories).Single(static f => f.Contains("/wal/", StringComparison.Ordinal));
+        var bytes = await File.ReadAllBytesAsync(path);
+        bytes[^50] ^= 0xFF;
+        await File.WriteAllBytesAsync(path, bytes);
+    }
+
     /// <summary>
     /// Compares every stored segment, and every spooled one as far as it goes, with the server's own files, and sees to it that none is
     /// missing in between.

@@ -220,6 +220,20 @@ public sealed class WalPutTests
     }
 
     [Fact]
+    public async Task A_stored_segment_that_has_rotted_does_not_keep_the_next_one_out()
+    {
+        await using var reception = await Reception.PrepareAsync();
+        await reception.WriteAsync(3);
+        var files = await CompleteAsync(reception.Cluster);
+        var put = PutOf(reception, await OpenAsync(reception));
+        var (first, second) = (Name(Path.GetFileName(files[0])), Name(Path.GetFileName(files[1])));
+        await put.PutAsync(first, await File.ReadAllBytesAsync(files[0]), null, default);
+        await reception.RotAsync(first.Segment);
+        Assert.Equal(WalPutOutcome.Stored, await put.PutAsync(second, await File.ReadAllBytesAsync(files[1]), null, default));
+        Assert.Equal(await File.ReadAllBytesAsync(files[1]), await reception.StoredAsync(second.Segment));
+    }
+
+    [Fact]
     public async Task The_end_of_a_timeline_is_taken_from_an_archive_command_and_from_the_stream_in_either_order()
     {
         await using var reception = await Reception.PrepareAsync();
