@@ -65,14 +65,16 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
         var gaps = await lineage.Wal.ListGapsAsync(cancellationToken);
         foreach (var timeline in (await lineage.Wal.ListSegmentsAsync(cancellationToken)).GroupBy(static s => s.Name.Timeline))
         {
-            NoteStored(timeline.Key, [.. timeline], [.. gaps.Where(g => g.Timeline == timeline.Key)]);
+            await NoteStoredAsync(timeline.Key, [.. timeline], [.. gaps.Where(g => g.Timeline == timeline.Key)], cancellationToken);
         }
     }
 
-    // Up to the first hole that is no known gap: somebody else may have put what comes after it, while the server still has what is in it.
-    void NoteStored(TimelineId timeline, IReadOnlyList<StoredSegment> segments, IReadOnlyList<Gap> gaps)
+    // Up to the first hole that is neither a known gap nor made by collection: somebody else may have put what comes after it, while the server still has
+    // what is in it.
+    async Task NoteStoredAsync(TimelineId timeline, IReadOnlyList<StoredSegment> segments, IReadOnlyList<Gap> gaps, CancellationToken cancellationToken)
     {
         Lsn? end = null;
+        CollectedWal? collected = null;
         foreach (var segment in segments)
         {
             var start = segment.Name.Start(spool.SegmentSize);
@@ -80,7 +82,7 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
             {
                 end = gap.To;
             }
-            if (end < start)
+            if (end < start && !(collected ??= await CollectedWal.LookAsync(lineage.Backups, logger, cancellationToken)).MayReachTo(start))
             {
                 break;
             }

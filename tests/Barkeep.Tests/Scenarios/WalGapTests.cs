@@ -1,3 +1,4 @@
+using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Repo;
 using Barkeep.Tests.Rig;
@@ -88,6 +89,43 @@ public sealed class WalGapTests
         await reception.ArchivedAsync();
         Assert.Empty(await reception.Lineage.Wal.ListGapsAsync(default));
         Assert.True(await reception.AssertEqualsServerAsync() >= 3);
+    }
+
+    [Fact]
+    public async Task What_collection_has_removed_is_no_gap_to_a_receiver_that_starts_again()
+    {
+        await using var reception = await Reception.PrepareAsync(new() { Configuration = ["max_wal_size = 4MB", "min_wal_size = 2MB", "wal_keep_size = 0"] });
+        using var backups = new HandMadeBackup(reception.Cluster, reception.Rig.Home) { ServerName = $"{reception.Config.Name}", TakesWal = false };
+        reception.Start();
+        await reception.PhaseAsync(ReceiverPhase.Streaming);
+        var kept = await backups.TakeAsync();
+        await reception.WriteAsync(6);
+        await reception.CaughtUpAsync();
+        await backups.TakeAsync();
+        await reception.WriteAsync(2);
+        await reception.CaughtUpAsync();
+        await reception.ArchivedAsync();
+        await reception.StopAsync();
+
+        // One kept by itself, and what it does not need removed; the server has not got it either.
+        await reception.Lineage.Backups.KeepAsync(kept, KeepTarget.Standalone, backups.Clock, default);
+        var collector = new Collector(await Repository.OpenAsync(backups.RepositoryDirectory, default), reception.Config.Name, reception.Locations);
+        var before = await reception.Lineage.Wal.ListSegmentsAsync(default);
+        await collector.RunAsync(Collector.DefaultBudget, default);
+        var removed = before.Except(await reception.Lineage.Wal.ListSegmentsAsync(default)).Select(static s => s.Name).ToList();
+        Assert.True(removed.Count > 2, $"{removed.Count} segments were removed");
+        await reception.Cluster.SqlAsync("CHECKPOINT");
+        await Eventually.IsTrueAsync(() => removed.All(s => !File.Exists(Path.Combine(reception.Cluster.DataDirectory, "pg_wal", $"{s}"))), "the server has removed them too");
+        var last = (await reception.Lineage.Wal.ListSegmentsAsync(default))[^1].Name;
+
+        reception.Start();
+        await reception.WriteAsync(2);
+        await reception.CaughtUpAsync();
+        await reception.ArchivedAsync();
+        Assert.Empty(await reception.Lineage.Wal.ListGapsAsync(default));
+        var stored = (await reception.Lineage.Wal.ListSegmentsAsync(default)).Select(static s => s.Name).ToList();
+        Assert.Empty(stored.Intersect(removed));
+        Assert.True(await reception.Lineage.Wal.HasSegmentAsync(last.Next(reception.Size), default), reception.Log);
     }
 
     [Fact]
