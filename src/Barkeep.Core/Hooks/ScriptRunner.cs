@@ -62,10 +62,14 @@ sealed class ScriptRunner(TimeSpan limit, ILogger logger)
         }
         catch (OperationCanceledException)
         {
-            process.Kill(entireProcessTree: true);
+            var refusal = TryKill(process);
             LogOutput(name, output);
+            if (refusal is not null)
+            {
+                logger.LogError("{Hook} has started what cannot be killed, and goes on: {Reason}", name, refusal);
+            }
             cancellationToken.ThrowIfCancellationRequested();
-            logger.LogError("{Hook} has not ended within {Limit} s and was killed", name, limit.TotalSeconds);
+            logger.LogError("{Hook} has not ended within {Limit} s{Outcome}", name, limit.TotalSeconds, refusal is null ? " and was killed" : "");
             return null;
         }
         LogOutput(name, output);
@@ -74,6 +78,20 @@ sealed class ScriptRunner(TimeSpan limit, ILogger logger)
             logger.LogWarning("{Hook} has ended with exit code {Code}", name, process.ExitCode);
         }
         return process.ExitCode;
+    }
+
+    // What runs as another user (sudo) may not be killed: that is no reason to end with it.
+    static string? TryKill(Process process)
+    {
+        try
+        {
+            process.Kill(entireProcessTree: true);
+            return null;
+        }
+        catch (Exception e) when (e is AggregateException or Win32Exception or InvalidOperationException)
+        {
+            return (e is AggregateException { InnerExceptions: [var first, ..] } ? first : e).Message;
+        }
     }
 
     void LogOutput(string name, string output)

@@ -67,15 +67,28 @@ public sealed class WalReceiver
         using var receiver = new LineageReceiver(_config, lineage, spool, _state, new(_config, _locations, _logger, _clock), _clock, _logger);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(stop);
         await receiver.LearnAsync(stop);
-        var archiving = receiver.ArchiveAsync(over.Token);
+        var archiving = ArchiveAsync(receiver, over);
         try
         {
-            await AttemptAgainAndAgainAsync(receiver, stop);
+            await AttemptAgainAndAgainAsync(receiver, over.Token);
         }
         finally
         {
             await over.CancelAsync();
             await archiving;
+        }
+    }
+
+    // Nothing is to be acknowledged for long that nobody puts into the repository: what ends this ends receiving, for all to see.
+    static async Task ArchiveAsync(LineageReceiver receiver, CancellationTokenSource over)
+    {
+        try
+        {
+            await receiver.ArchiveAsync(over.Token);
+        }
+        finally
+        {
+            await over.CancelAsync();
         }
     }
 

@@ -1,5 +1,8 @@
 using System.Text.Json.Nodes;
+using Barkeep.Receiving;
+using Barkeep.Repo;
 using Barkeep.Tests.Rig;
+using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace Barkeep.Tests.Scenarios;
@@ -106,6 +109,67 @@ public sealed class HookTests
         Assert.Contains("pre_backup_retry_script of server montagu has not ended within 1 s and was killed", taken.Error, StringComparison.Ordinal);
         Assert.False(ProcessTable.IsRunning(int.Parse(File.ReadAllText(Path.Combine(scratch.Path, "pid")), System.Globalization.CultureInfo.InvariantCulture)));
         Signal.Kill.Send(int.Parse(File.ReadAllText(Path.Combine(scratch.Path, "background")), System.Globalization.CultureInfo.InvariantCulture));
+    }
+
+    [Fact]
+    public async Task A_script_that_hangs_as_another_user_cannot_be_killed_and_the_backup_is_taken()
+    {
+        using var scratch = new Scratch("hooks");
+        await using var bench = await CommandBench.StartAsync();
+        await bench.Rig.RunAsPostgresAsync();
+        (await bench.Rig.RunAsync("setup-barman", "--no-initial-backup")).Checked();
+        // What sudo does.
+        var (become, pid) = (Path.Combine(scratch.Path, "become"), Path.Combine(scratch.Path, "pid"));
+        File.Copy("/usr/bin/setpriv", become);
+        File.SetUnixFileMode(scratch.Path, File.GetUnixFileMode(scratch.Path) | UnixFileMode.OtherExecute | UnixFileMode.OtherRead);
+        File.SetUnixFileMode(become, UnixFileMode.SetUser | UnixFileMode.UserRead | UnixFileMode.UserExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+        bench.Configure(("hook_timeout", 1), ("pre_backup_script", $"{become} --reuid 0 sh -c 'echo $$ > {pid}; exec sleep 300'"));
+        var taken = await bench.BarmanAsync("backup", "--wait", "montagu");
+        Signal.Kill.Send(int.Parse(File.ReadAllText(pid), System.Globalization.CultureInfo.InvariantCulture));
+        taken.Checked();
+        Assert.Contains("pre_backup_script of server montagu has started what cannot be killed", taken.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_receiver_that_can_archive_no_more_for_a_reason_nobody_thought_of_ends()
+    {
+        await using var reception = await Reception.PrepareAsync();
+        var config = reception.Config with { Hooks = new Dictionary<string, string> { ["pre_archive_script"] = "echo unthinkable" } };
+        using var stop = new CancellationTokenSource();
+        var receiving = new WalReceiver(config, reception.Locations, TimeProvider.System, new BrokenLog()).RunAsync(stop.Token);
+        try
+        {
+            await reception.WriteAsync(2);
+            await Assert.ThrowsAsync<InvalidOperationException>(() => receiving.WaitAsync(Eventually.Deadline, TestContext.Current.CancellationToken));
+        }
+        finally
+        {
+            await stop.CancelAsync();
+        }
+        Assert.Equal(ReceiverPhase.Stopped, reception.State?.Phase);
+
+        // Whoever starts it again loses nothing.
+        reception.Start();
+        await reception.CaughtUpAsync();
+        await reception.ArchivedAsync();
+        Assert.True(await reception.AssertEqualsServerAsync() > 0);
+    }
+
+    /// <summary>Fails on what the script of the test prints.</summary>
+    sealed class BrokenLog : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (formatter(state, exception).EndsWith("unthinkable", StringComparison.Ordinal))
+            {
+                throw new InvalidOperationException("unthinkable");
+            }
+        }
     }
 
     [Fact]
