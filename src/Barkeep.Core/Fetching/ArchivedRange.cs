@@ -23,7 +23,8 @@ public static class ArchivedRange
             }
         }
         var history = await lineage.Wal.GetHistoryAsync(last.Timeline, cancellationToken);
-        if (first.Number(size) > last.Number(size) || last.Number(size) - first.Number(size) >= MaxSegments || !history.Contains(first.Timeline, first.Start(size)))
+        // A timeline's first segment begins before the timeline does.
+        if (first.Number(size) > last.Number(size) || last.Number(size) - first.Number(size) >= MaxSegments || !(history.Contains(first.Timeline, first.Start(size)) || history.Contains(first.Timeline, first.End(size))))
         {
             throw new BarkeepException(ErrorKind.Usage, $"{first} does not lead to {last}", "the first must come before the last, on its timeline or on one that it descends from");
         }

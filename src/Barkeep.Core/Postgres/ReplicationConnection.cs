@@ -170,6 +170,9 @@ public sealed class ReplicationConnection : IAsyncDisposable
                 return new(WalMessageKind.End, default, default, false, default);
             case WireMessage.ErrorResponse:
                 throw ServerError.Read(message.Read()).WhileRunning(_wire.Target, "streaming");
+            case WireMessage.CommandComplete:
+                // What a server says last when it is shut down (walsender.c, WalSndDone).
+                throw new BarkeepException(ErrorKind.ConnectionLost, $"{_wire.Target}: the server has ended the stream, since it is being stopped");
             default:
                 throw WireReader.Malformed($"message '{(char)message.Type}' in a WAL stream");
         }
