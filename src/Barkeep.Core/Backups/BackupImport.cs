@@ -65,11 +65,14 @@ public sealed class BackupImport(ServerName server, Locations locations, ILogger
         var scratch = Path.Combine(locations.ServerDirectory(server), "import.unfinished");
         try
         {
+            Clear(scratch);
+            Durable.CreateDirectory(scratch);
             var files = ExportHead.FilesOf(head.Manifest).Count();
             using var packs = lineage.Packs.Begin(id, after);
             using var pages = new ImportedPages(packs, files);
             var (done, total) = (0L, ExportHead.FilesOf(head.Manifest).Sum(static e => e.Length) + ((long)head.Record.Wal.Count * head.Record.SegmentSize));
-            var contents = new ImportContents(head, lineage, pages, new SegmentIntake(lineage, logger), scratch, progress is null ? null : bytes => progress(done += bytes, total));
+            var wal = new ImportedWal(lineage, head.Manifest.Info, scratch, logger);
+            var contents = new ImportContents(head, pages, wal, progress is null ? null : bytes => progress(done += bytes, total));
             contents.Expect();
             while (await tar.NextAsync(cancellationToken) is { } member)
             {
@@ -78,6 +81,8 @@ public sealed class BackupImport(ServerName server, Locations locations, ILogger
             contents.CheckComplete();
             await pages.FlushAsync(cancellationToken);
             await packs.FinishAsync(cancellationToken);
+            await wal.CheckAsync(cancellationToken);
+            await wal.PutAsync(cancellationToken);
             // Its age says nothing: whoever imports one wants it, so no policy lets it go before he does. No WAL beyond its end has come that could be kept.
             await lineage.Backups.KeepAsync(id, KeepTarget.Standalone, time.GetLocalNow(), cancellationToken);
             await lineage.Backups.CommitAsync(id, ManifestOf(head, pages), cancellationToken);
@@ -96,7 +101,15 @@ public sealed class BackupImport(ServerName server, Locations locations, ILogger
         }
         finally
         {
-            File.Delete(scratch);
+            Clear(scratch);
+        }
+    }
+
+    static void Clear(string scratch)
+    {
+        if (Directory.Exists(scratch))
+        {
+            Directory.Delete(scratch, recursive: true);
         }
     }
 

@@ -7,11 +7,10 @@ using Barkeep.Wal;
 namespace Barkeep.Backups;
 
 /// <summary>
-/// Takes the members of an exported backup as they come, each once, none that does not belong: pages into packs, segments and histories into the archive.
+/// Takes the members of an exported backup as they come, each once, none that does not belong: pages into packs, segments and histories to where they wait.
 /// What is wrong with them ends the import before the backup exists.
 /// </summary>
-/// <param name="scratch">A file for the segment that is at hand.</param>
-sealed class ImportContents(ExportHead head, Lineage lineage, ImportedPages pages, SegmentIntake intake, string scratch, Action<long>? advance)
+sealed class ImportContents(ExportHead head, ImportedPages pages, ImportedWal wal, Action<long>? advance)
 {
     const int MaxMadeLength = 16 << 20;
     const int PieceLength = 1 << 20;
@@ -94,7 +93,7 @@ sealed class ImportContents(ExportHead head, Lineage lineage, ImportedPages page
         }
     }
 
-    // Exactly the segments from the backup's begin to its end, and the histories of their timelines.
+    // Exactly the segments from the backup's begin to its end. Whether they and the histories are of its timelines tells what is in these.
     void ExpectWal()
     {
         var (info, size) = (head.Manifest.Info, head.Identity.SegmentSize);
@@ -158,7 +157,8 @@ sealed class ImportContents(ExportHead head, Lineage lineage, ImportedPages page
         }
         var replaced = segment.Replaced.ToDictionary(static r => r[0], static r => (byte)r[1]);
         var hash = new XxHash128();
-        using (var file = File.OpenHandle(scratch, FileMode.Create, FileAccess.Write))
+        _ = SegmentName.TryParse(segment.Name, out var name);
+        using (var file = File.OpenHandle(wal.PathOf(name), FileMode.Create, FileAccess.Write))
         {
             for (var offset = 0; offset < size;)
             {
@@ -181,11 +181,7 @@ sealed class ImportContents(ExportHead head, Lineage lineage, ImportedPages page
         {
             throw Wrong(member.Name, "does not match its hash");
         }
-        _ = SegmentName.TryParse(segment.Name, out var name);
-        if (await intake.TryTakeAsync(name, () => new FileStream(scratch, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0), cancellationToken) is { } defect)
-        {
-            throw Wrong(member.Name, defect);
-        }
+        wal.Add(name, segment.Hash);
     }
 
     async Task TakeHistoryAsync(TarMember member, ExportedHistory history, TarInput tar, CancellationToken cancellationToken)
@@ -202,16 +198,15 @@ sealed class ImportContents(ExportHead head, Lineage lineage, ImportedPages page
         }
         try
         {
-            _ = TimelineHistory.Parse(new(history.Timeline), content);
+            wal.Add(new(history.Timeline), content);
         }
         catch (FormatException e)
         {
             throw Wrong(member.Name, e.Message);
         }
-        await lineage.Wal.PutHistoryAsync(new(history.Timeline), content, cancellationToken);
     }
 
-    static BarkeepException Wrong(string member, string how) =>
+    internal static BarkeepException Wrong(string member, string how) =>
         new(ErrorKind.Damaged, $"the tar cannot be imported: {Printable(member)} {how}", "it was cut off or altered on its way: copy it again");
 
     static string Printable(string text) => string.Concat(text.Take(200).Select(static c => char.IsControl(c) ? '?' : c));

@@ -13,6 +13,9 @@ sealed class SegmentIntake(Lineage lineage, ILogger logger)
     RecordWalker? _walker;
     TimelineId _walkerTimeline;
 
+    /// <summary>Histories that are not in the repository yet.</summary>
+    public IReadOnlyDictionary<TimelineId, TimelineHistory> Histories { get; init; } = new Dictionary<TimelineId, TimelineHistory>();
+
     SegmentSize Size => lineage.Identity.SegmentSize;
 
     /// <summary>Stores a segment, what it changes and what it tells; all of it is durable when it returns null.</summary>
@@ -43,6 +46,25 @@ sealed class SegmentIntake(Lineage lineage, ILogger logger)
         return null;
     }
 
+    /// <summary>As <see cref="TryTakeAsync"/>, but stores nothing: what it would say of the segment's records.</summary>
+    public async Task<string?> TryWalkAsync(SegmentName name, Func<Stream> source, CancellationToken cancellationToken)
+    {
+        var walker = await WalkerBeforeAsync(name, cancellationToken);
+        using (var content = new WalkedStream(source(), Size.Bytes, walker, new(), new()))
+        {
+            try
+            {
+                await content.CopyToAsync(Stream.Null, cancellationToken);
+            }
+            catch (BarkeepException e) when (content.IsUnsound)
+            {
+                return e.Message;
+            }
+        }
+        (_walker, _walkerTimeline) = (walker, name.Timeline);
+        return null;
+    }
+
     /// <summary>A walker that has just passed the segment before, so that the record that crosses into this one is checked too.</summary>
     async Task<RecordWalker> WalkerBeforeAsync(SegmentName name, CancellationToken cancellationToken)
     {
@@ -54,7 +76,7 @@ sealed class SegmentIntake(Lineage lineage, ILogger logger)
         {
             return running;
         }
-        var history = await lineage.Wal.GetHistoryAsync(name.Timeline, cancellationToken);
+        var history = Histories.GetValueOrDefault(name.Timeline) ?? await lineage.Wal.GetHistoryAsync(name.Timeline, cancellationToken);
         var number = name.Number(Size);
         var before = SegmentName.Of(history.TimelineAt(new(start.Value - 1)), number - 1, Size);
         return number > 0 && await lineage.Wal.HasSegmentAsync(before, cancellationToken) && await TryPassAsync(before, history, cancellationToken) is { } primed

@@ -1,4 +1,6 @@
 using System.Formats.Tar;
+using System.IO.Hashing;
+using System.Text.Json.Nodes;
 using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
@@ -111,6 +113,8 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
     [InlineData("device")]
     [InlineData("link elsewhere")]
     [InlineData("other first member")]
+    [InlineData("foreign history")]
+    [InlineData("foreign segments")]
     public async Task A_tar_that_was_altered_is_refused_and_nothing_of_it_stays(string how)
     {
         using var scratch = new Scratch("export");
@@ -127,9 +131,11 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
         {
             Assert.Empty(await lineage.Backups.ListAsync(default));
             Assert.Empty(await lineage.Packs.ListAsync(default));
+            Assert.Empty(await lineage.Wal.ListSegmentsAsync(default));
+            Assert.Empty(await lineage.Wal.ListHistoriesAsync(default));
         }
         Assert.False(File.Exists("/tmp/barkeep-hostile"));
-        Assert.False(File.Exists(Path.Combine(elsewhere.ServerDirectory(Server), "import.unfinished")));
+        Assert.False(Path.Exists(Path.Combine(elsewhere.ServerDirectory(Server), "import.unfinished")));
     }
 
     [Fact]
@@ -276,12 +282,24 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
         }
         await using var reader = new TarReader(File.OpenRead(tar), leaveOpen: false);
         await using var writer = new TarWriter(File.Create(altered), TarEntryFormat.Pax, leaveOpen: false);
+        var isForeign = how.StartsWith("foreign", StringComparison.Ordinal);
         if (how == "other first member")
         {
             await AddAsync(writer, "backup_label", "x");
         }
         while (await reader.GetNextEntryAsync(copyData: true) is { } entry)
         {
+            if (isForeign && entry.Name == "barkeep-export")
+            {
+                using var head = new MemoryStream();
+                await entry.DataStream!.CopyToAsync(head);
+                await writer.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, entry.Name) { DataStream = new MemoryStream(WithForeign(head.ToArray(), how)) });
+                continue;
+            }
+            if (how == "foreign segments" && entry.Name.StartsWith("pg_wal/0", StringComparison.Ordinal))
+            {
+                entry.Name = OnTimeline9(entry.Name);
+            }
             if (entry.Name.EndsWith("/1259", StringComparison.Ordinal) || (how == "flip wal" && entry.Name.StartsWith("pg_wal/0", StringComparison.Ordinal) && entry.EntryType == TarEntryType.RegularFile))
             {
                 if (how == "missing file" && entry.Name.EndsWith("/1259", StringComparison.Ordinal))
@@ -309,6 +327,9 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
         }
         switch (how)
         {
+            case "foreign history":
+                await AddAsync(writer, "pg_wal/00000009.history", ForeignHistory);
+                break;
             case "strange file":
                 await AddAsync(writer, "base/1/strange", "x");
                 break;
@@ -328,6 +349,37 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
                 await writer.WriteEntryAsync(new PaxTarEntry(TarEntryType.SymbolicLink, "pg_tblspc/4711") { LinkName = "/tmp" });
                 break;
         }
+    }
+
+    const string ForeignHistory = "1\t0/1000\tsomebody else's\n";
+
+    static string OnTimeline9(string name) => name.Replace("pg_wal/00000001", "pg_wal/00000009", StringComparison.Ordinal);
+
+    // The first member as somebody would write it who knows the format.
+    static byte[] WithForeign(byte[] head, string how)
+    {
+        var end = Array.IndexOf(head, (byte)'\n') + 1;
+        var line = System.Text.Encoding.ASCII.GetString(head, 0, end).Split(' ');
+        var length = int.Parse(line[3], System.Globalization.CultureInfo.InvariantCulture);
+        var record = JsonNode.Parse(head.AsSpan(end, length))!;
+        if (how == "foreign history")
+        {
+            record["histories"]!.AsArray().Add(new JsonObject { ["timeline"] = 9, ["hash"] = Convert.ToHexStringLower(XxHash128.Hash(System.Text.Encoding.ASCII.GetBytes(ForeignHistory))) });
+        }
+        else
+        {
+            foreach (var segment in record["wal"]!.AsArray())
+            {
+                segment!["name"] = OnTimeline9($"pg_wal/{segment["name"]}")["pg_wal/".Length..];
+            }
+        }
+        var payload = System.Text.Encoding.UTF8.GetBytes(record.ToJsonString());
+        byte[] altered =
+        [
+            .. System.Text.Encoding.ASCII.GetBytes($"barkeep export {line[2]} {payload.Length} {Convert.ToHexStringLower(XxHash128.Hash(payload))}\n"),
+            .. payload, .. head.AsSpan(end + length, head.Length - end - length - 16),
+        ];
+        return [.. altered, .. XxHash128.Hash(altered)];
     }
 
     static async Task AddAsync(TarWriter writer, string name, string content) =>
