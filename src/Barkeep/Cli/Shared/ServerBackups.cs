@@ -64,7 +64,7 @@ sealed class ServerBackups
         }
     }
 
-    /// <summary>Finds a backup by its id or by a word for its place.</summary>
+    /// <summary>Finds a backup by its id, its name, or a word for its place.</summary>
     /// <exception cref="BarkeepException">UnknownBackup.</exception>
     public ServerBackup Find(ServerName server, string text)
     {
@@ -73,7 +73,8 @@ sealed class ServerBackups
             "latest" or "last" or "latest-full" or "last-full" => OldestFirst.LastOrDefault(static b => b.IsUsable),
             "oldest" or "first" => OldestFirst.FirstOrDefault(static b => b.IsUsable),
             "last-failed" => OldestFirst.LastOrDefault(static b => b.Status == "FAILED"),
-            _ => OldestFirst.FirstOrDefault(b => b.Id.ToString() == text),
+            // Or by the name that it was given; of several the newest.
+            _ => OldestFirst.FirstOrDefault(b => b.Id.ToString() == text) ?? OldestFirst.LastOrDefault(b => b.Info?.Name == text),
         };
         return found ?? throw new BarkeepException(
             ErrorKind.UnknownBackup,
