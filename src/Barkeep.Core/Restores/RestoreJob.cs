@@ -66,6 +66,7 @@ public static class RestoreJob
             CheckStillEmpty(layout);
         }
         var plan = prepared.IsOccupied ? PlanWith(prepared, findings, layout.Main) : prepared.Plan;
+        options.OnPlanned?.Invoke(plan);
 
         // 2. From here on the directory is being written.
         try
@@ -94,7 +95,7 @@ public static class RestoreJob
         var choice = new SourceChoice(options, warnings);
         var source = await choice.ChooseAsync(cancellationToken);
         source = options.Narrow?.Invoke(source) ?? source;
-        WalLosses.Tell(source, warnings);
+        WalLosses.Tell(source, options.Timeline, warnings);
 
         // 3. Where everything goes, and whether what is there may be written over.
         var plan = PlanOf(options, target, source, warnings);

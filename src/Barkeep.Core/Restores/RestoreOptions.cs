@@ -48,6 +48,9 @@ public sealed record RestoreOptions
     /// <summary>How much of the repository is read in a second, in KiB; 0 is no limit.</summary>
     public int BandwidthLimit { get; init; }
 
+    /// <summary>Is told what will be done, before the first byte is written.</summary>
+    public Action<RestorePlan>? OnPlanned { get; init; }
+
     /// <summary>Makes less of what is restored, before it is looked at; for an export, which needs but the small files.</summary>
     internal Func<RestoreSource, RestoreSource>? Narrow { get; init; }
 }

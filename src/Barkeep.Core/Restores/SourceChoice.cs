@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Barkeep.Common;
 using Barkeep.Repo;
 using Barkeep.Wal;
@@ -11,6 +12,7 @@ namespace Barkeep.Restores;
 sealed class SourceChoice(RestoreOptions options, List<string> warnings)
 {
     Lineage? _present;
+    bool _isElsewhere;
     readonly Dictionary<Lineage, ReceivedWal> _received = [];
     readonly Dictionary<(Lineage Lineage, TimelineId Timeline, Lsn End), WalRoute> _trimmed = [];
 
@@ -24,10 +26,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         _present = repository.Current;
         if (options.Backup is not { } id)
         {
-            return await NewestAsync(repository, cancellationToken) ?? throw new BarkeepException(
-                ErrorKind.NoUsableBackup,
-                $"server {options.Server} has no backup that can be restored in {directory}" + (warnings.Count == 0 ? "" : $": {string.Join("; ", warnings)}"),
-                "take one with barman backup");
+            return await NewestAsync(repository, cancellationToken) ?? throw Nothing(directory);
         }
         var (lineage, backup) = await repository.TryFindAsync(id, cancellationToken)
             ?? throw new BarkeepException(ErrorKind.UnknownBackup, $"server {options.Server} has no backup {id}", $"barman list-backup {options.Server} shows which there are");
@@ -44,10 +43,9 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         foreach (var lineage in repository.Lineages.Reverse())
         {
             var left = new List<RestoreCandidate>();
-            foreach (var backup in (await lineage.Backups.ListAsync(cancellationToken)).Reverse())
+            await foreach (var candidate in CandidatesAsync(lineage, cancellationToken))
             {
-                var candidate = await UnlessUnusableAsync(backup, () => ExamineAsync(lineage, backup, options.Timeline, cancellationToken), warnings);
-                if (candidate?.Refusal is not null)
+                if (candidate.Refusal is not null)
                 {
                     refused = refused?.OrTelling(candidate) ?? candidate;
                     if (!options.SuitsTarget)
@@ -55,24 +53,27 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
                         break;
                     }
                 }
-                else if (candidate is not null && IsOnBranchThatWasLeft(candidate))
+                else if (IsOnBranchThatWasLeft(candidate))
                 {
                     left.Add(candidate);
                 }
-                else if (candidate is not null && await OpenOrTellAsync(candidate) is { } source)
+                else if (await TryOpenAsync(candidate, cancellationToken) is { } source)
                 {
-                    warnings.AddRange(left.Select(c => $"backup {c.Backup.Id} is newer, and is passed over: it is on timeline {c.Route.History.Timeline.Value}, which the server has left; with --target-tli {c.Route.History.Timeline.Value} it is restored"));
+                    warnings.AddRange(left.Select(static c => $"backup {c.Backup.Id} is newer, and is passed over: it is on timeline {TimelineOf(c)}, which the server has left; with --target-tli {TimelineOf(c)} it is restored"));
                     return source;
                 }
             }
+
+            // Better a branch that was left than nothing.
             foreach (var candidate in left)
             {
-                if (await OpenOrTellAsync(candidate) is { } source)
+                if (await TryOpenAsync(candidate, cancellationToken) is { } source)
                 {
-                    warnings.Add($"THE PRESENT TIMELINE IS NOT RESTORED: no backup leads to timeline {candidate.Received.NewestTimeline.Value}, on which the server went on; this is timeline {candidate.Route.History.Timeline.Value}, which it has left");
+                    warnings.Add($"THE PRESENT TIMELINE IS NOT RESTORED: no backup leads to timeline {candidate.Received.NewestTimeline.Value}, on which the server went on; this is timeline {TimelineOf(candidate)}, which it has left");
                     return source;
                 }
             }
+
             // Only a time means the same to a cluster that the server was before.
             if (refused is not null && (!options.SuitsTarget || options.Until?.Kind != RecoveryTargetKind.Time))
             {
@@ -81,28 +82,34 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         }
         return refused is null ? null : throw await WithWayOutAsync(refused, repository, cancellationToken);
 
-        async Task<RestoreSource?> OpenOrTellAsync(RestoreCandidate candidate)
+        static uint TimelineOf(RestoreCandidate candidate) => candidate.Route.History.Timeline.Value;
+    }
+
+    // The newest first, with a word on each that cannot be restored at all.
+    async IAsyncEnumerable<RestoreCandidate> CandidatesAsync(Lineage lineage, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        foreach (var backup in (await lineage.Backups.ListAsync(cancellationToken)).Reverse())
         {
-            var source = await UnlessUnusableAsync(candidate.Backup, () => OpenAsync(candidate, cancellationToken), warnings);
-            if (source is not null)
+            if (await UnlessUnusableAsync(backup, () => ExamineAsync(lineage, backup, options.Timeline, cancellationToken), warnings) is { } candidate)
             {
-                TellIfFormer(repository, candidate.Lineage);
+                yield return candidate;
             }
-            return source;
         }
+    }
+
+    async Task<RestoreSource?> TryOpenAsync(RestoreCandidate candidate, CancellationToken cancellationToken)
+    {
+        var source = await UnlessUnusableAsync(candidate.Backup, () => OpenAsync(candidate, cancellationToken), warnings);
+        if (source is not null && candidate.Lineage != _present)
+        {
+            warnings.Add($"no backup of the present cluster can be restored{(options.Until is null ? "" : " to this target")}: this is one of the cluster with system identifier {candidate.Lineage.Identity.SystemId}, which server {options.Server} was before");
+        }
+        return source;
     }
 
     // Who asks for the newest state means that of the server, not that of a branch that it has left.
     bool IsOnBranchThatWasLeft(RestoreCandidate candidate) =>
         options.Timeline == TimelineChoice.Latest && options.Until is null && candidate.Route.History.Timeline < candidate.Received.NewestTimeline;
-
-    void TellIfFormer(Repository repository, Lineage lineage)
-    {
-        if (lineage != repository.Current)
-        {
-            warnings.Add($"no backup of the present cluster can be restored{(options.Until is null ? "" : " to this target")}: this is one of the cluster with system identifier {lineage.Identity.SystemId}, which server {options.Server} was before");
-        }
-    }
 
     // The refusal, with what reaches the target if anything does: the newest such backup, or else another timeline.
     async Task<BarkeepException> WithWayOutAsync(RestoreCandidate refused, Repository repository, CancellationToken cancellationToken)
@@ -114,7 +121,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         }
         if (options.Timeline == TimelineChoice.Latest && options.Until is { Kind: RecoveryTargetKind.Xid or RecoveryTargetKind.Lsn or RecoveryTargetKind.Name })
         {
-            foreach (var timeline in refused.Received.Histories.Keys.Append(TimelineId.First).Where(t => t != refused.Route.History.Timeline).Distinct().OrderDescending())
+            foreach (var timeline in refused.Received.Timelines.Where(t => t != refused.Route.History.Timeline).OrderDescending())
             {
                 if (await OtherAsync(new(timeline.Value)) is { } elsewhere)
                 {
@@ -140,16 +147,18 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         }
     }
 
-    static async Task<T?> UnlessUnusableAsync<T>(BackupRecord backup, Func<Task<T>> open, List<string> told)
+    async Task<T?> UnlessUnusableAsync<T>(BackupRecord backup, Func<Task<T>> open, List<string> told)
         where T : class
     {
         try
         {
             return await open();
         }
-        catch (BarkeepException e) when (e.Kind is ErrorKind.BackupUnusable or ErrorKind.WalGap or ErrorKind.Damaged or ErrorKind.ObjectMissing or ErrorKind.HostilePath or ErrorKind.Storage)
+        catch (BarkeepException e) when (e.Kind is ErrorKind.BackupUnusable or ErrorKind.TargetUnreachable or ErrorKind.WalGap or ErrorKind.Damaged or ErrorKind.ObjectMissing or ErrorKind.HostilePath or ErrorKind.Storage)
         {
-            told.Add($"backup {backup.Id} is passed over: {e.Message}");
+            var subject = $"backup {backup.Id} ";
+            _isElsewhere |= e.Kind == ErrorKind.TargetUnreachable;
+            told.Add($"{subject}is passed over: {(e.Message.StartsWith(subject, StringComparison.Ordinal) ? "it " + e.Message[subject.Length..] : e.Message)}");
             return null;
         }
     }
@@ -167,9 +176,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         }
         var wanted = choice.For(new(info.Timeline));
         var route = WalRoute.Choose(received, new(info.Timeline), info.BeginLsn, info.EndLsn, wanted)
-            ?? throw new BarkeepException(
-                ErrorKind.BackupUnusable,
-                wanted is { } timeline ? NotInHistory(backup.Id, info, received, timeline) : $"no known timeline history holds backup {backup.Id}");
+            ?? throw (wanted is { } timeline ? NotInHistory(backup.Id, info, received, timeline) : new(ErrorKind.BackupUnusable, $"backup {backup.Id} is in no timeline history that was received"));
         route = await TrimAsync(lineage, route, cancellationToken);
         if (route.End < info.EndLsn)
         {
@@ -215,10 +222,34 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         _ => new(ErrorKind.BackupUnusable, $"backup {backup.Id} is not finished", "wait for it, or use another backup"),
     };
 
-    static string NotInHistory(BackupId id, BackupInfo info, ReceivedWal received, TimelineId wanted) =>
-        received.Histories.ContainsKey(wanted) || wanted == TimelineId.First
-            ? $"backup {id} is not in the history of timeline {wanted.Value}: it was taken on timeline {info.Timeline}, up to {info.EndLsn}"
-            : $"backup {id} is not in the history of timeline {wanted.Value}, of which nothing was received";
+    BarkeepException Nothing(string directory)
+    {
+        if (_isElsewhere && options.Timeline.For(TimelineId.First) is { } wanted)
+        {
+            var known = _received.Values.SelectMany(static r => r.Timelines).Distinct().Order().ToList();
+            return new(
+                ErrorKind.TargetUnreachable,
+                $"no backup of server {options.Server} leads to timeline {wanted.Value}{(known.Contains(wanted) ? "" : ", of which nothing was received")}",
+                $"there is WAL of {Named(known)}: barman targets {options.Server} shows what can be reached");
+        }
+        return new(
+            ErrorKind.NoUsableBackup,
+            $"server {options.Server} has no backup that can be restored in {directory}" + (warnings.Count == 0 ? "" : $": {string.Join("; ", warnings)}"),
+            "take one with barman backup");
+    }
+
+    static BarkeepException NotInHistory(BackupId id, BackupInfo info, ReceivedWal received, TimelineId wanted)
+    {
+        var known = received.Timelines.Append(new(info.Timeline)).Distinct().Order().ToList();
+        return new(
+            ErrorKind.TargetUnreachable,
+            $"backup {id} is not in the history of timeline {wanted.Value}" + (known.Contains(wanted) ? $": it was taken on timeline {info.Timeline}, up to {info.EndLsn}" : ", of which nothing was received"),
+            $"it leads to {Named([.. known.Where(t => WalRoute.Choose(received, new(info.Timeline), info.BeginLsn, info.EndLsn, t) is not null)])}");
+    }
+
+    static string Named(List<TimelineId> timelines) => timelines.Count == 1
+        ? $"timeline {timelines[0].Value}"
+        : $"timelines {string.Join(", ", timelines.SkipLast(1).Select(static t => t.Value))} and {timelines[^1].Value}";
 
     static BarkeepException WalMissing(BackupId id, BackupInfo info, ReceivedWal received, WalRoute route)
     {

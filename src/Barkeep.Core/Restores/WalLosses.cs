@@ -6,7 +6,8 @@ namespace Barkeep.Restores;
 /// <summary>Says loudly what was received and is not restored: nothing that is lost is lost in silence.</summary>
 static class WalLosses
 {
-    public static void Tell(RestoreSource source, List<string> warnings)
+    /// <param name="asked">Who names a timeline knows of the others.</param>
+    public static void Tell(RestoreSource source, TimelineChoice asked, List<string> warnings)
     {
         var (route, received) = (source.Route, source.Received);
         var size = route.SegmentSize;
@@ -35,8 +36,8 @@ static class WalLosses
 
         warnings.AddRange(received.Notes);
 
-        // Another branch goes on where this one was left.
-        foreach (var ancestor in route.History.Ancestors)
+        // Another branch goes on where this one was left, after the backup.
+        foreach (var ancestor in route.History.Ancestors.Where(a => asked == TimelineChoice.Latest && a.Timeline.Value >= source.Backup.Info!.Timeline))
         {
             if (received.LastEnd(ancestor.Timeline, (ancestor.End + 1).AlignUp(size.Bytes)) is { } other)
             {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Barkeep.Common;
+using Barkeep.Configuration;
 using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;
@@ -13,9 +14,18 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
 {
     const int Targets = 30;
 
-    [Fact]
-    public async Task R9_thirty_targets_on_three_timelines_are_found_where_the_servers_say()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task R9_thirty_targets_on_three_timelines_are_found_where_the_servers_say_whatever_is_noted_of_the_WAL(int notedOfEveryTwo)
     {
+        // Nothing, every other segment, all.
+        using var copy = new Scratch("copy");
+        var locations = await CopyAsync(copy.Path);
+        var noted = await NoteAsync(locations, notedOfEveryTwo);
+        Assert.Equal(notedOfEveryTwo == 0, noted == 0);
+
         var random = new Random(9);
         var refused = 0;
         using var scratch = new Scratch("restored");
@@ -24,7 +34,7 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
             var timeline = (uint)random.Next(1, 4);
             var rows = history.Histories[timeline];
             var (target, count) = Pick(random, rows, history.Histories[(uint)random.Next(1, 4)]);
-            var options = history.Into(scratch.Path) with { Until = target, SuitsTarget = true, Timeline = new(timeline) };
+            var options = history.Into(scratch.Path) with { Locations = locations, Until = target, SuitsTarget = true, Timeline = new(timeline) };
             var what = $"{i}: {target}, inclusive {target.IsInclusive}, on timeline {timeline}, after {count} rows";
             if (count is not { } expected)
             {
@@ -85,7 +95,27 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
         var result = await RestoreJob.RunAsync(history.Into(scratch.Path), null, default);
         Assert.Equal((history.OnSecond, new TimelineId(3)), (result.Plan.Backup, result.Timeline));
         Assert.Contains(result.Warnings, w => w.Contains($"backup {history.LastOnFirst} is newer, and is passed over", StringComparison.Ordinal));
+        // What went on where this backup's history left it is told; what was left before the backup is none of its business.
+        Assert.Single(result.Warnings, static w => w.StartsWith("timeline 2 went on", StringComparison.Ordinal));
+        Assert.DoesNotContain(result.Warnings, static w => w.StartsWith("timeline 1 went on", StringComparison.Ordinal));
         await AssertRowsAsync(scratch.Path, history.Histories[3]);
+    }
+
+    [Fact]
+    public async Task R9_where_no_backup_leads_to_the_present_timeline_one_that_was_left_is_restored_and_that_is_said_aloud()
+    {
+        using var copy = new Scratch("copy");
+        var options = history.Into(Path.Combine(copy.Path, "restored")) with { Locations = await CopyAsync(copy.Path) };
+        var backups = (await Repository.OpenAsync(options.Locations.RepositoryDirectory(options.Server), default)).Current!.Backups;
+        await backups.RemoveAsync(history.First, default);
+        await backups.RemoveAsync(history.OnSecond, default);
+
+        var plan = await RestoreJob.PlanAsync(options, default);
+        Assert.Equal((history.LastOnFirst, new TimelineId(1)), (plan.Backup, plan.Route.History.Timeline));
+        Assert.Contains(plan.Warnings, static w => w.StartsWith("THE PRESENT TIMELINE IS NOT RESTORED: no backup leads to timeline 3", StringComparison.Ordinal));
+
+        // Who names that timeline knows.
+        Assert.Empty((await RestoreJob.PlanAsync(options with { Timeline = new(1) }, default)).Warnings);
     }
 
     [Fact]
@@ -112,10 +142,21 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
     [Fact]
     public async Task R9_a_timeline_that_does_not_hold_the_backup_is_refused()
     {
-        var own = await RefusedAsync(ErrorKind.BackupUnusable, history.Into("/") with { Backup = history.OnSecond, Timeline = new(1) });
+        var own = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { Backup = history.OnSecond, Timeline = new(1) });
         Assert.Contains("not in the history of timeline 1", own.Message, StringComparison.Ordinal);
-        var unknown = await RefusedAsync(ErrorKind.BackupUnusable, history.Into("/") with { Backup = history.First, Timeline = new(7) });
+        Assert.Equal("it leads to timelines 2 and 3", own.Hint);
+        var unknown = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { Backup = history.First, Timeline = new(7) });
         Assert.Contains("of which nothing was received", unknown.Message, StringComparison.Ordinal);
+        Assert.Equal("it leads to timelines 1, 2 and 3", unknown.Hint);
+        var none = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { Timeline = new(7) });
+        Assert.Contains("no backup of server montagu leads to timeline 7, of which nothing was received", none.Message, StringComparison.Ordinal);
+        Assert.Contains("timelines 1, 2 and 3", none.Hint, StringComparison.Ordinal);
+
+        // One that does hold it is taken instead, and the word on the others says it once.
+        using var scratch = new Scratch("restored");
+        var plan = await RestoreJob.PlanAsync(history.Into(scratch.Path) with { Timeline = new(2) }, default);
+        Assert.Equal(history.OnSecond, plan.Backup);
+        Assert.Contains(plan.Warnings, w => w.StartsWith($"backup {history.LastOnFirst} is passed over: it is not in the history of timeline 2: it was taken on timeline 1", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -179,12 +220,12 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
         // A segment in the midst of the first timeline is lost.
         var rows = history.Histories[1];
         using var copy = new Scratch("copy");
-        (await Command.RunAsync("cp", "--recursive", $"{history.Locations.Home}/.", copy.Path)).Checked();
+        var locations = await CopyAsync(copy.Path);
         var size = (await RestoreJob.PlanAsync(history.Into("/nowhere/at/all") with { Backup = history.First, Timeline = new(1) }, default)).Route.SegmentSize;
         var lost = SegmentName.Containing(new(1), rows[3].Commit, size);
         var files = Directory.EnumerateFiles(copy.Path, $"{lost}*", SearchOption.AllDirectories).Where(static f => !f.Contains("/changes/", StringComparison.Ordinal)).ToList();
         files.ForEach(File.Delete);
-        var options = history.Into("/") with { Locations = history.Locations with { Home = copy.Path }, Backup = history.First, Timeline = new(1) };
+        var options = history.Into("/") with { Locations = locations, Backup = history.First, Timeline = new(1) };
 
         var refusal = await RefusedAsync(ErrorKind.WalGap, options with { Until = RecoveryTarget.AtXid(rows[^1].Xid) });
         Assert.Contains(lost.ToString(), refusal.Message, StringComparison.Ordinal);
@@ -210,6 +251,42 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
                 var first = rows.FindIndex(r => inclusive ? r.Time > time : r.Time >= time);
                 return (RecoveryTarget.AtTime(time) with { IsInclusive = inclusive }, first >= 0 ? first : time == rows[^1].Time ? rows.Count : null);
         }
+    }
+
+    async Task<Locations> CopyAsync(string home)
+    {
+        (await Command.RunAsync("cp", "--recursive", $"{history.Locations.Home}/.", home)).Checked();
+        return history.Locations with { Home = home };
+    }
+
+    // As the receiver does; of every two segments, in order, the first one, both or neither.
+    static async Task<int> NoteAsync(Locations locations, int ofEveryTwo)
+    {
+        var lineage = (await Repository.OpenAsync(locations.RepositoryDirectory(ServerName.Parse(HandMadeBackup.Server)), default)).Current!;
+        var noted = 0;
+        foreach (var timeline in (await lineage.Wal.ListSegmentsAsync(default)).Where(static s => !s.IsPartial).Select(static s => s.Name).GroupBy(static n => n.Timeline))
+        {
+            RecordWalker? walker = null;
+            foreach (var (name, number) in timeline.OrderBy(n => n.Start(lineage.Identity.SegmentSize)).Select(static (n, i) => (n, i)))
+            {
+                var start = name.Start(lineage.Identity.SegmentSize);
+                if (walker?.Position != start)
+                {
+                    walker = new(start, await lineage.Wal.GetHistoryAsync(name.Timeline, default), lineage.Identity.SegmentSize, lineage.Identity.SystemId);
+                }
+                using var content = new MemoryStream();
+                await lineage.Wal.CopySegmentAsync(name, partial: false, content, default);
+                var (skipped, moments) = (walker.SkippedBytes, new Moments());
+                var collector = new MomentCollector(moments);
+                walker.Append(content.ToArray(), ref collector);
+                if (number % 2 < ofEveryTwo)
+                {
+                    await lineage.Wal.PutMomentsAsync(name, new(moments, moments.Bounds, walker.SkippedBytes == skipped), default);
+                    noted++;
+                }
+            }
+        }
+        return noted;
     }
 
     static async Task<BarkeepException> RefusedAsync(ErrorKind kind, RestoreOptions options)

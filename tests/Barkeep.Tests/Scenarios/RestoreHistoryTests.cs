@@ -82,7 +82,8 @@ public sealed class RestoreHistoryTests
 
         // One that does not exist.
         var error = await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.RunAsync(Options(backup, Path.Combine(scratch.Path, "none")) with { Timeline = new(7) }, null, default));
-        Assert.Equal(ErrorKind.NoUsableBackup, error.Kind);
+        Assert.Equal(ErrorKind.TargetUnreachable, error.Kind);
+        Assert.Contains("timelines 1 and 2", error.Hint, StringComparison.Ordinal);
     }
 
     [Fact]

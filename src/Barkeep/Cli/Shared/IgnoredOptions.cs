@@ -22,9 +22,10 @@ sealed class IgnoredOptions
 
     public void Warn(Session session, ParseResult parse)
     {
-        foreach (var option in Given(parse))
+        var given = Given(parse).ToList();
+        if (given.Count > 0)
         {
-            session.Output.Warning($"{option} means nothing here and changes nothing");
+            session.Output.Warning($"{string.Join(", ", given)} {(given.Count == 1 ? "means nothing here and changes" : "mean nothing here and change")} nothing");
         }
     }
 
