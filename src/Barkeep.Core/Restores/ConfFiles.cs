@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Text;
 using Barkeep.Repo;
 
@@ -5,7 +6,7 @@ namespace Barkeep.Restores;
 
 /// <summary>
 /// The configuration files of a restored data directory as PostgreSQL would read them: postgresql.conf with what it
-/// includes, then postgresql.auto.conf; the last line of a name counts. Bytes that are not ASCII pass through unchanged.
+/// includes, then postgresql.auto.conf, without what an earlier restore's recovery was told; the last line of a name counts. Bytes that are not ASCII pass through unchanged.
 /// </summary>
 sealed class ConfFiles
 {
@@ -64,10 +65,11 @@ sealed class ConfFiles
 
     void ReadFile(string path, int depth)
     {
-        var number = 0;
-        foreach (var text in ReadText(path).Split('\n'))
+        var texts = ReadText(path).Split('\n');
+        var earlier = path == Auto ? RecoveryBlock.FindEarlier(texts) : FrozenSet<int>.Empty;
+        for (var i = 0; i < texts.Length; i++)
         {
-            if (ConfLine.TryParse(path, ++number, text) is not { } line)
+            if (earlier.Contains(i) || ConfLine.TryParse(path, i + 1, texts[i]) is not { } line)
             {
                 continue;
             }

@@ -12,6 +12,14 @@ static class DisarmRules
 
     static readonly string[] CertificateFiles = ["ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_crl_file", "ssl_crl_dir", "ssl_dh_params_file"];
 
+    /// <summary>What a setting that <see cref="Always"/> or recovery sets is where nobody has set it; empty for all that then do nothing.</summary>
+    public static string DefaultOf(string name) => name switch
+    {
+        "hot_standby" => "on",
+        "max_logical_replication_workers" => "4",
+        _ => "",
+    };
+
     /// <summary>Set in every restored cluster. A name that the version does not know would keep it from starting.</summary>
     public static IEnumerable<(string Name, string Value)> Always(int majorVersion)
     {

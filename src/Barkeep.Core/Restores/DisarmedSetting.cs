@@ -1,7 +1,13 @@
 namespace Barkeep.Restores;
 
-/// <summary>A setting of the original that the restored cluster must not have: it would reach out to the original's surroundings, or keep PostgreSQL from starting.</summary>
-/// <param name="OldValue">Without passwords.</param>
-/// <param name="Where">The file and line that set it, or "server" when it was set elsewhere.</param>
-/// <param name="NewValue">Null when it is left out.</param>
-public sealed record DisarmedSetting(string Name, string OldValue, string Where, string? NewValue);
+/// <summary>
+/// A setting that the restored cluster does not have as the original had it: that would reach out to the original's surroundings, or keep PostgreSQL from
+/// starting. Prints itself as Barman does.
+/// </summary>
+/// <param name="File">Of the restored data directory, relative to it.</param>
+/// <param name="Line">Where it stands there now, from 1; what was left out stands there as a comment.</param>
+/// <param name="Value">Null when it is left out.</param>
+public sealed record DisarmedSetting(string File, int Line, string Name, string? Value)
+{
+    public override string ToString() => $"{File} line {Line}: {Name} {(Value is null ? "is left out" : $"= {(Value.Length == 0 ? "''" : Value)}")}";
+}

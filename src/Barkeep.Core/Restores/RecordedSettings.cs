@@ -23,21 +23,30 @@ static class RecordedSettings
     public static bool IsKept(string name, string value) =>
         !LeftOut.Contains(name) && (!value.StartsWith('/') || MayBeAbsolute.Contains(name)) && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '_' or '.');
 
-    public static string Write(BackupInfo info)
+    /// <summary>The file's lines. Settings that name places on the original's host, but for where its own files were, are left out as comments.</summary>
+    public static IReadOnlyList<string> Write(BackupInfo info)
     {
-        var text = new StringBuilder();
-        text.Append("# Written by barkeep from the settings that server ").Append(info.Server).Append(" had when backup ").Append(info.BackupId)
-            .Append(" was taken:\n# its own configuration files are not in its data directory. Settings that name places on that host are left out.\n\n");
+        List<string> lines =
+        [
+            $"# Written by barkeep from the settings that server {info.Server} had when backup {info.BackupId} was taken:",
+            "# its own configuration files are not in its data directory. Settings that name places on that host are left out.",
+            "",
+        ];
         foreach (var (name, value) in info.Settings.OrderBy(static s => s.Key, StringComparer.Ordinal))
         {
             if (IsKept(name, value))
             {
-                text.Append(name).Append(" = ").Append(Quote(value)).Append('\n');
+                lines.Add($"{name} = {Quote(value)}");
+            }
+            else if (value.StartsWith('/') && !RestoredConfiguration.Places.Contains(name))
+            {
+                lines.Add($"{RecoveryBlock.LeftOut}{name} = {Quote(value)}");
             }
         }
-        return text.ToString();
+        return [.. lines, ""];
     }
 
-    /// <summary>A value as configuration files have it.</summary>
-    public static string Quote(string value) => $"'{value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "''", StringComparison.Ordinal).ReplaceLineEndings(" ")}'";
+    /// <summary>A value as configuration files have it: its UTF-8 bytes, one a character, as all their text is held.</summary>
+    public static string Quote(string value) =>
+        Encoding.Latin1.GetString(Encoding.UTF8.GetBytes($"'{value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "''", StringComparison.Ordinal).ReplaceLineEndings(" ")}'"));
 }

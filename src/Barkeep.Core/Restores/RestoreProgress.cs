@@ -10,6 +10,9 @@ public readonly record struct RestoreProgress(string Step, long DoneBytes, long 
 {
     public const string Comparing = "comparing";
     public const string Wal = "WAL";
+    public const string ArchiveStatus = "archive status";
     public const string DataFiles = "data files";
+    public const string Settings = "settings";
+    public const string Configuration = "configuration";
     public const string Flushing = "flushing";
 }

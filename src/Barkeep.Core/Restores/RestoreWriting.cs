@@ -39,7 +39,9 @@ sealed class RestoreWriting(
 
         // 5. What replay would have made elsewhere, and the configuration.
         MakeTablespacesToCome(creations, control);
+        meter.Begin(RestoreProgress.Settings);
         var configuration = new RestoredConfiguration(layout.Main, source.Manifest, plan, ServerLimits.Of(control).OrMore(limits).OrMore(plan.Limits), warnings);
+        meter.Begin(RestoreProgress.Configuration);
         var disarmed = configuration.Write();
 
         // 6. Everything durable, then the file without which PostgreSQL does not start, then the marker goes.
@@ -137,11 +139,13 @@ sealed class RestoreWriting(
         foreach (var creation in creations.Where(c => there.Add(c.Oid)))
         {
             var placement = new TablespacePlacement(new(creation.Oid, "", creation.Path), string.Create(CultureInfo.InvariantCulture, $"{root}/{creation.Oid}"));
-            if (!Directory.Exists(tree.Full(root)))
+            foreach (var directory in (string[])[root, placement.Directory])
             {
-                tree.CreateDirectory(root);
+                if (!Directory.Exists(tree.Full(directory)))
+                {
+                    tree.CreateDirectory(directory);
+                }
             }
-            tree.CreateDirectory(placement.Directory);
             tree.CreateDirectory(string.Create(CultureInfo.InvariantCulture, $"{placement.Directory}/PG_{plan.Info.ServerVersion / 10000}_{control.CatalogVersion}"));
             tree.CreateLink(placement.Link, placement.LinkDestination);
             warnings.Add($"the tablespace {creation.Oid}, created at {creation.Path} after the backup, is in {tree.Full(placement.Directory)}");

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using System.Text.RegularExpressions;
 using Barkeep.Repo;
 using Barkeep.Wal;
 
@@ -10,7 +9,7 @@ namespace Barkeep.Restores;
 /// Makes the configuration of a restored data directory complete and harmless: it starts with nothing but <c>-D</c>, on any host,
 /// and cannot disturb the original. What is changed is told, setting by setting.
 /// </summary>
-sealed partial class RestoredConfiguration(TargetTree tree, Manifest manifest, RestorePlan plan, ServerLimits limits, List<string> warnings)
+sealed class RestoredConfiguration(TargetTree tree, Manifest manifest, RestorePlan plan, ServerLimits limits, List<string> warnings)
 {
     /// <summary>The directory for the original's files that are replaced, or lay outside.</summary>
     public const string Originals = "original-config";
@@ -24,7 +23,16 @@ sealed partial class RestoredConfiguration(TargetTree tree, Manifest manifest, R
         """;
 
     // Paths of the original that would make PostgreSQL start on the original's files. An empty value does not undo them.
-    static readonly string[] Places = ["data_directory", "config_file", "hba_file", "ident_file", "external_pid_file"];
+    internal static readonly string[] Places = ["data_directory", "config_file", "hba_file", "ident_file", "external_pid_file"];
+
+    static readonly Dictionary<string, int> LimitDefaults = new()
+    {
+        ["max_connections"] = 100,
+        ["max_worker_processes"] = 8,
+        ["max_wal_senders"] = 10,
+        ["max_prepared_transactions"] = 0,
+        ["max_locks_per_transaction"] = 64,
+    };
 
     readonly BackupInfo _info = plan.Info;
     readonly int _majorVersion = plan.Info.ServerVersion / 10000;
@@ -37,6 +45,7 @@ sealed partial class RestoredConfiguration(TargetTree tree, Manifest manifest, R
     public IReadOnlySet<string> Replaced => _replaced;
 
     /// <summary>Writes all files; they are not durable yet.</summary>
+    /// <returns>In the order of files and lines.</returns>
     public IReadOnlyList<DisarmedSetting> Write()
     {
         // What lay outside the data directory, word for word.
@@ -60,23 +69,22 @@ sealed partial class RestoredConfiguration(TargetTree tree, Manifest manifest, R
         WriteAccessFile("ident_file", "pg_ident.conf", "# Written by barkeep: the original's pg_ident.conf is not in the backup.\n");
 
         // What recovery needs and what must not reach out; postgresql.auto.conf is read last.
-        var existing = _files.Has(ConfFiles.Auto) ? _files.ReadText(ConfFiles.Auto) : "";
-        Replace(ConfFiles.Auto, existing + (existing.Length == 0 || existing.EndsWith('\n') ? "" : "\n") + Block());
+        WriteAuto();
         tree.WriteFile(plan.Recovery.SignalFile, []);
-        return _disarmed;
+        return [.. _disarmed.OrderBy(static d => d.File, StringComparer.Ordinal).ThenBy(static d => d.Line)];
     }
 
     void LeaveOutPlaces()
     {
-        foreach (var file in _files.Lines.Where(static l => Places.Contains(l.Name)).GroupBy(static l => l.File))
+        foreach (var file in _files.Lines.Where(static l => l.File != ConfFiles.Auto && Places.Contains(l.Name)).GroupBy(static l => l.File))
         {
             var text = _files.ReadText(file.Key);
             Keep(file.Key, Encoding.Latin1.GetBytes(text));
             var lines = text.Split('\n');
             foreach (var line in file)
             {
-                lines[line.Number - 1] = $"# left out by barkeep: {lines[line.Number - 1]}";
-                Tell(line, null);
+                lines[line.Number - 1] = RecoveryBlock.LeftOut + lines[line.Number - 1];
+                TellLeftOut(line, line.Number);
             }
             Replace(file.Key, string.Join('\n', lines));
         }
@@ -88,12 +96,16 @@ sealed partial class RestoredConfiguration(TargetTree tree, Manifest manifest, R
         {
             Keep(ConfFiles.Main, Encoding.Latin1.GetBytes(_files.ReadText(ConfFiles.Main)));
         }
-        Replace(ConfFiles.Main, RecordedSettings.Write(_info));
+        var lines = RecordedSettings.Write(_info);
+        Replace(ConfFiles.Main, string.Join('\n', lines));
         warnings.Add((_files.Outside is { } outside ? $"postgresql.conf includes {outside}, which is not in the data directory" : "postgresql.conf was not in the data directory")
             + $": a new one was written from the settings of the server{(Directory.Exists(tree.Full(_originals)) ? $"; the original files are in {_originals}" : "")}");
-        foreach (var (name, value) in _info.Settings.Where(s => !RecordedSettings.IsKept(s.Key, s.Value) && s.Value.StartsWith('/') && !Places.Contains(s.Key)))
+        for (var i = 0; i < lines.Count; i++)
         {
-            _disarmed.Add(new(name, value, "server", null));
+            if (lines[i].StartsWith(RecoveryBlock.LeftOut, StringComparison.Ordinal) && ConfLine.TryParse(ConfFiles.Main, i + 1, lines[i][RecoveryBlock.LeftOut.Length..]) is { } line)
+            {
+                TellLeftOut(line, line.Number);
+            }
         }
     }
 
@@ -120,45 +132,79 @@ sealed partial class RestoredConfiguration(TargetTree tree, Manifest manifest, R
         }
     }
 
-    string Block()
+    // The user's own lines stay, as comments where they are not to count. What an earlier restore wrote goes: this one's takes its place.
+    void WriteAuto()
     {
-        var text = new StringBuilder($"# Written by barkeep with the restore of backup {plan.Backup}: how its recovery goes, and nothing that reaches the original.\n");
-        foreach (var (name, value) in plan.Recovery.Settings().Concat(DisarmRules.Always(_majorVersion)).Concat(DisarmRules.WhereNeeded(_majorVersion, n => Effective(n)?.Value)))
+        var settings = plan.Recovery.Settings().Concat(DisarmRules.Always(_majorVersion)).Concat(DisarmRules.WhereNeeded(_majorVersion, n => Effective(n)?.Value)).Concat(Limits()).ToList();
+        var values = settings.ToDictionary();
+        string[] existing = _files.Has(ConfFiles.Auto) ? _files.ReadText(ConfFiles.Auto).Split('\n') : [];
+        var earlier = RecoveryBlock.FindEarlier(existing);
+        var lines = new List<string>();
+        for (var i = 0; i < existing.Length; i++)
         {
-            text.Append(CultureInfo.InvariantCulture, $"{name} = {RecordedSettings.Quote(value)}\n");
-            // How recovery's target was to be understood is no loss of a setting: an earlier restore left it.
-            if (name is not ("recovery_target_timeline" or "recovery_target_inclusive" or "recovery_target_action") && Effective(name) is { Value.Length: > 0 } old && old.Value != value)
+            var line = ConfLine.TryParse(ConfFiles.Auto, i + 1, existing[i]);
+            if (earlier.Contains(i) || (line is { } same && values.TryGetValue(same.Name, out var value) && value == same.Value))
             {
-                Tell(old, value);
+                continue;
+            }
+            var isPlace = line is { } set && Places.Contains(set.Name);
+            lines.Add(isPlace || (line is { } other && values.ContainsKey(other.Name)) ? RecoveryBlock.LeftOut + existing[i] : existing[i]);
+            if (isPlace)
+            {
+                TellLeftOut(line!.Value, lines.Count);
             }
         }
-        foreach (var (name, needed) in Limits())
+        while (lines is [.., ""])
         {
-            text.Append(CultureInfo.InvariantCulture, $"{name} = {needed}\n");
+            lines.RemoveAt(lines.Count - 1);
         }
-        return text.Append("# End of what barkeep wrote.\n").ToString();
+        foreach (var ((name, value), number) in settings.Zip(RecoveryBlock.Append(lines, plan.Backup.ToString(), settings)))
+        {
+            if (IsChange(name, value))
+            {
+                _disarmed.Add(new(ConfFiles.Auto, number, name, value));
+            }
+        }
+        Replace(ConfFiles.Auto, string.Join('\n', lines) + '\n');
+    }
+
+    // How recovery's target was to be understood is no loss of a setting, and limits are raised to what the original had.
+    bool IsChange(string name, string value)
+    {
+        if (name is "recovery_target_timeline" or "recovery_target_inclusive" or "recovery_target_action" || LimitDefaults.ContainsKey(name))
+        {
+            return false;
+        }
+        var old = Effective(name)?.Value ?? DisarmRules.DefaultOf(name);
+        return old.Length > 0 && old != value;
     }
 
     // Recovery stops where these are lower than the WAL tells that they were; a server's command line may have set them.
-    IEnumerable<(string Name, int Needed)> Limits() =>
-        new (string Name, int Needed, int Default)[]
+    IEnumerable<(string Name, string Value)> Limits() =>
+        new (string Name, int Needed)[]
         {
-            ("max_connections", limits.Connections, 100),
-            ("max_worker_processes", limits.WorkerProcesses, 8),
-            ("max_wal_senders", limits.WalSenders, 10),
-            ("max_prepared_transactions", limits.PreparedTransactions, 0),
-            ("max_locks_per_transaction", limits.LocksPerTransaction, 64),
+            ("max_connections", limits.Connections),
+            ("max_worker_processes", limits.WorkerProcesses),
+            ("max_wal_senders", limits.WalSenders),
+            ("max_prepared_transactions", limits.PreparedTransactions),
+            ("max_locks_per_transaction", limits.LocksPerTransaction),
         }
-        .Where(limit => limit.Needed > (int.TryParse(Effective(limit.Name)?.Value, CultureInfo.InvariantCulture, out var set) ? set : limit.Default))
-        .Select(static limit => (limit.Name, limit.Needed));
+        .Where(limit => limit.Needed > (int.TryParse(Effective(limit.Name)?.Value, CultureInfo.InvariantCulture, out var set) ? set : LimitDefaults[limit.Name]))
+        .Select(static limit => (limit.Name, limit.Needed.ToString(CultureInfo.InvariantCulture)));
 
     ConfLine? Effective(string name) =>
         _files.IsSelfContained || _files.Find(name) is { File: ConfFiles.Auto } ? _files.Find(name)
         : _info.Settings.TryGetValue(name, out var value) ? new("server", 0, name, value)
         : null;
 
-    void Tell(ConfLine old, string? value) =>
-        _disarmed.Add(new(old.Name, Secret().Replace(old.Value, "$1$2…"), old.Number == 0 ? old.File : $"{old.File}:{old.Number}", value));
+    // An empty one led nowhere.
+    void TellLeftOut(ConfLine line, int number)
+    {
+        if (line.Value.Length > 0)
+        {
+            _disarmed.Add(new(line.File, number, line.Name, null));
+        }
+    }
 
     void Keep(string path, ReadOnlySpan<byte> content)
     {
@@ -188,7 +234,4 @@ sealed partial class RestoredConfiguration(TargetTree tree, Manifest manifest, R
         }
         return name;
     }
-
-    [GeneratedRegex(@"(?i)(passw(?:or)?d|pwd|secret|token|key)(\s*=\s*)('[^']*'|\S+)")]
-    private static partial Regex Secret();
 }

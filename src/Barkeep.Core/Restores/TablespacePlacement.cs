@@ -48,8 +48,14 @@ public sealed record TablespacePlacement(BackupTablespace Tablespace, string Dir
 
     internal static string LinkOf(uint oid) => string.Create(CultureInfo.InvariantCulture, $"pg_tblspc/{oid}");
 
-    /// <summary>A directory for tablespaces inside the target that the backup has no use for itself.</summary>
-    internal static string InsideRoot(Manifest manifest) => RestoredConfiguration.UnusedName(manifest, InsideDirectory);
+    /// <summary>A directory for tablespaces inside the target: the one in which an earlier restore has put them, or one that the backup has no use for itself.</summary>
+    internal static string InsideRoot(Manifest manifest) =>
+        manifest.Info.Tablespaces.Select(RootOf).FirstOrDefault(static root => root is not null) ?? RestoredConfiguration.UnusedName(manifest, InsideDirectory);
+
+    static string? RootOf(BackupTablespace tablespace) =>
+        tablespace.Location.Split('/') is ["..", var root, var name] && root.StartsWith(InsideDirectory, StringComparison.Ordinal) && name == tablespace.Oid.ToString(CultureInfo.InvariantCulture)
+            ? root
+            : null;
 
     // PostgreSQL's allow_in_place_tablespaces: a real directory in pg_tblspc.
     internal static bool IsInPlace(BackupTablespace tablespace) => tablespace.Location == LinkOf(tablespace.Oid);

@@ -15,7 +15,7 @@ sealed class WalWriter(RestoreSource source, WalReading reading, TargetTree tree
     /// <exception cref="Common.BarkeepException">Damaged, ObjectMissing, DiskFull, Storage.</exception>
     public async Task<(IReadOnlyList<TablespaceCreation> Tablespaces, ServerLimits Limits)> RunAsync(CancellationToken cancellationToken)
     {
-        await WriteHistoriesAsync(cancellationToken);
+        var written = await WriteHistoriesAsync(cancellationToken);
         var route = source.Placed;
         var begin = source.Backup.Info!.BeginLsn;
         var needs = new ReplayNeeds();
@@ -46,13 +46,15 @@ sealed class WalWriter(RestoreSource source, WalReading reading, TargetTree tree
             {
                 throw new BarkeepException(ErrorKind.Damaged, $"the WAL in segment {name} cannot be right: {defect}", "move the segment out of the repository to restore up to it");
             }
-            tree.WriteFile($"pg_wal/archive_status/{name}.done", []);
+            written.Add(name);
         }
         var replayed = needs.Tablespaces.Where(c => c.Start >= begin).ToList();
         foreach (var patch in replayed.SelectMany(c => c.Disarm(route.SegmentSize)))
         {
             Apply(route, patch);
         }
+        meter.Begin(RestoreProgress.ArchiveStatus);
+        written.ForEach(name => tree.WriteFile($"pg_wal/archive_status/{name}.done", []));
         return (replayed, needs.Limits);
     }
 
@@ -65,15 +67,17 @@ sealed class WalWriter(RestoreSource source, WalReading reading, TargetTree tree
     }
 
     // All of them, not only the ancestry: recovery opens a timeline that none of them has.
-    async Task WriteHistoriesAsync(CancellationToken cancellationToken)
+    async Task<List<string>> WriteHistoriesAsync(CancellationToken cancellationToken)
     {
+        var written = new List<string>();
         foreach (var timeline in source.Received.Histories.Keys)
         {
             if (await source.Lineage.Wal.TryGetHistoryFileAsync(timeline, cancellationToken) is { } content)
             {
                 tree.WriteFile($"pg_wal/{timeline.HistoryFileName}", content);
-                tree.WriteFile($"pg_wal/archive_status/{timeline.HistoryFileName}.done", []);
+                written.Add(timeline.HistoryFileName);
             }
         }
+        return written;
     }
 }

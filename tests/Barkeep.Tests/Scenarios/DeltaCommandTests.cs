@@ -95,6 +95,7 @@ public sealed class DeltaCommandTests(DeltaCluster cluster)
         var before = await TreeImage.TakeAsync(rig.RestoreDirectory);
         var plan = (await rig.RunAsync("barman", "recover", "montagu", "latest", rig.RestoreDirectory, "--delta-restore", "--dry-run")).Checked();
         Assert.Contains("do not belong and are removed", plan.Output, StringComparison.Ordinal);
+        Assert.Matches(@"\nWAL from [0-9A-F/]+ to [0-9A-F/]+ on timeline 1: \d+ segments, \d+\.\d MiB\n", plan.Output);
         Assert.Equal("", (await TreeImage.TakeAsync(rig.RestoreDirectory)).Differences(before));
 
         var result = (await rig.RunAsync("barman", "-f", "json", "recover", "montagu", "latest", rig.RestoreDirectory, "--delta-restore")).Checked();

@@ -46,10 +46,19 @@ public sealed class RestoreConfigurationTests
         var result = await RestoreJob.RunAsync(Options(backup, target), null, default);
 
         Assert.Equal(
-            ["archive_command", "archive_mode", "external_pid_file", "log_directory", "primary_conninfo", "recovery_min_apply_delay", "recovery_target_name", "restore_command", "synchronous_standby_names"],
+            [
+                "archive_command", "archive_mode", "external_pid_file", "hot_standby", "log_directory", "max_logical_replication_workers", "primary_conninfo", "recovery_min_apply_delay",
+                "recovery_target_name", "restore_command", "synchronous_standby_names",
+            ],
             result.Disarmed.Select(d => d.Name).Order(StringComparer.Ordinal));
-        Assert.DoesNotContain(result.Disarmed, d => d.OldValue.Contains("s3cret", StringComparison.Ordinal));
-        Assert.Contains(result.Disarmed, d => d.Name == "synchronous_standby_names" && d.Where.StartsWith("postgresql.auto.conf:", StringComparison.Ordinal));
+        Assert.Equal(result.Disarmed.OrderBy(static d => d.File, StringComparer.Ordinal).ThenBy(static d => d.Line), result.Disarmed);
+        Assert.All(result.Disarmed, d => Assert.StartsWith(d.Value is null ? $"# left out by barkeep: {d.Name}" : $"{d.Name} = ", File.ReadAllLines(Path.Combine(target, d.File))[d.Line - 1], StringComparison.Ordinal));
+        var told = result.Disarmed.Select(static d => d.ToString()).ToList();
+        Assert.Contains(told, static t => t.StartsWith("postgresql.auto.conf line ", StringComparison.Ordinal) && t.EndsWith(": archive_command = false", StringComparison.Ordinal));
+        Assert.Contains(told, static t => t.EndsWith(": primary_conninfo = ''", StringComparison.Ordinal));
+        Assert.Contains(told, static t => t.StartsWith("postgresql.conf line ", StringComparison.Ordinal) && t.EndsWith(": external_pid_file is left out", StringComparison.Ordinal));
+        // The user's own line stays beside it.
+        Assert.Contains("# left out by barkeep: synchronous_standby_names = 'barman_receive_wal'", await File.ReadAllLinesAsync(Path.Combine(target, "postgresql.auto.conf")));
         await using var restored = await TestCluster.OnDirectoryAsync(target, server);
         await restored.StartAsync();
         await restored.RecoveredAsync();
@@ -120,19 +129,21 @@ public sealed class RestoreConfigurationTests
         var conf = Path.Combine(server.DataDirectory, "postgresql.conf");
         await server.ConfigureAsync($"data_directory = '{server.DataDirectory}'  # here", $"HBA_File '{server.DataDirectory}/pg_hba.conf'", "include_if_exists = 'local.conf'", "include 'inside.conf'");
         await File.WriteAllTextAsync(Path.Combine(server.DataDirectory, "inside.conf"), "work_mem = 9MB # inside\n");
+        await server.SqlAsync($"ALTER SYSTEM SET ident_file = '{server.DataDirectory}/pg_ident.conf'");
         await backup.TakeAsync();
         await server.StopAsync();
         var before = await File.ReadAllTextAsync(conf);
 
         using var scratch = new Scratch("target");
         var result = await RestoreJob.RunAsync(Options(backup, scratch.Path), null, default);
-        Assert.Equal(["data_directory", "hba_file"], result.Disarmed.Select(d => d.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(["data_directory", "hba_file", "ident_file"], result.Disarmed.Where(static d => d.Value is null).Select(static d => d.Name).Order(StringComparer.Ordinal));
         Assert.Equal(before, await File.ReadAllTextAsync(Path.Combine(scratch.Path, "original-config/postgresql.conf")));
         await using var restored = await TestCluster.OnDirectoryAsync(scratch.Path, server);
         await restored.StartAsync();
         await restored.RecoveredAsync();
         Assert.Equal(scratch.Path, await restored.ScalarAsync<string>("SHOW data_directory"));
         Assert.Equal($"{scratch.Path}/pg_hba.conf", await restored.ScalarAsync<string>("SHOW hba_file"));
+        Assert.Equal($"{scratch.Path}/pg_ident.conf", await restored.ScalarAsync<string>("SHOW ident_file"));
         Assert.Equal("9MB", await restored.ScalarAsync<string>("SHOW work_mem"));
         Assert.False(File.Exists(Path.Combine(server.DataDirectory, "postmaster.pid")));
     }

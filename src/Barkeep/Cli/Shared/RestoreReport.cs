@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Barkeep.Common;
+using Barkeep.Configuration;
 using Barkeep.Restores;
 
 namespace Barkeep.Cli.Shared;
@@ -26,15 +27,25 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
             return;
         }
         var start = session.Time.GetLocalNow();
-        session.Output.Info($"Starting local restore for server {options.Server} using {(options.Backup is { } id ? $"backup {id}" : options.SuitsTarget && options.Until is not null ? "the newest backup that suits the target" : "its newest usable backup")}");
-        session.Output.Info($"Destination directory: {options.Target}");
-        if (options.Until is { } target)
-        {
-            session.Output.Info($"Doing PITR. Recovery target {target.Kind.ToString().ToLowerInvariant()}: '{target.Value}'");
-        }
         using var report = new RestoreReport(session);
+        options = options with { OnPlanned = plan => report.Begin(options.Server, plan) };
         var result = await new RecoveryHooks(session, options).RunAsync(() => RestoreJob.RunAsync(options, report, cancellationToken), cancellationToken);
         report.Finish(result, start);
+    }
+
+    void Begin(ServerName server, RestorePlan plan)
+    {
+        var output = _session.Output;
+        output.Info($"Starting local restore for server {server} using backup {plan.Backup}");
+        output.Info($"Destination directory: {plan.Target}");
+        if (plan.Recovery.Target is { } target)
+        {
+            output.Info($"Doing PITR. Recovery target {target.Kind.ToString().ToLowerInvariant()}: '{target.Value}'");
+        }
+        foreach (var placement in plan.Tablespaces)
+        {
+            output.Info($"\t{placement.Tablespace.Oid}, {placement.Tablespace.Name}, {(placement.IsInside ? Path.Combine(plan.Target, placement.Directory) : placement.Directory)}");
+        }
     }
 
     /// <inheritdoc/>
@@ -51,11 +62,14 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
                 {
                     RestoreProgress.Comparing => "Comparing the files that are there.",
                     RestoreProgress.Wal => "Copying required WAL segments.",
+                    RestoreProgress.ArchiveStatus => "Generating archive status files",
+                    RestoreProgress.Settings => "Identify dangerous settings in destination directory.",
+                    RestoreProgress.Configuration => "Generating recovery configuration",
                     RestoreProgress.DataFiles => "Copying the base backup.",
                     RestoreProgress.Flushing => "Flushing to disk.",
                     _ => value.Step,
                 });
-                _bar = _session.Output.IsTerminal ? new CopyBar(value.Step == RestoreProgress.Comparing ? "Comparing" : "Restoring") : null;
+                _bar = _session.Output.IsTerminal && value.Step is RestoreProgress.Comparing or RestoreProgress.Wal or RestoreProgress.DataFiles or RestoreProgress.Flushing ? new CopyBar(value.Step == RestoreProgress.Comparing ? "Comparing" : "Restoring") : null;
             }
             _bar?.Update(value.DoneBytes, value.TotalBytes, value.BytesPerSecond);
             if (_bar is null && value.TotalBytes > 0 && _session.Time.GetElapsedTime(_lastLine) >= LinePace)
@@ -76,18 +90,9 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
     {
         Dispose();
         var output = _session.Output;
-        foreach (var placement in result.Plan.Tablespaces)
+        if (result.Disarmed.Count > 0 && !output.IsJson)
         {
-            var directory = placement.IsInside ? Path.Combine(result.Plan.Target, placement.Directory) : placement.Directory;
-            output.Info($"\t{placement.Tablespace.Oid}, {placement.Tablespace.Name}, {directory}");
-        }
-        if (result.Disarmed.Count > 0)
-        {
-            output.Info("IMPORTANT: these settings have been modified to prevent data losses:");
-            foreach (var setting in result.Disarmed)
-            {
-                output.Info($"\t{setting.Where}: {setting.Name} {(setting.NewValue is { } value ? $"= {value}" : "is left out")}");
-            }
+            output.Info(string.Join('\n', (string[])["", "IMPORTANT", "These settings have been modified to prevent data losses", "", .. result.Disarmed.Select(static d => d.ToString()), ""]));
         }
         foreach (var warning in result.Warnings)
         {
@@ -137,7 +142,7 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
 
     static void AddJson(Output output, RestoreResult result, DateTimeOffset start)
     {
-        output.Result("changes", new JsonArray([.. result.Disarmed.Select(static s => (JsonNode)$"{s.Where}: {s.Name} = {s.NewValue}")]));
+        output.Result("changes", new JsonArray([.. result.Disarmed.Select(static s => (JsonNode)s.ToString())]));
         output.Result("changes_count", result.Disarmed.Count);
         output.Result("warnings", new JsonArray([.. result.Warnings.Select(static w => (JsonNode)w)]));
         output.Result("warnings_count", result.Warnings.Count);
