@@ -1,4 +1,8 @@
+using System.Globalization;
+using System.IO.Hashing;
+using System.Text;
 using Barkeep.Common;
+using Barkeep.Configuration;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;
 using Xunit;
@@ -86,6 +90,29 @@ public sealed class DeltaRestoreTests(DeltaCluster cluster)
         }
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task After_a_power_cut_the_record_is_believed_only_where_no_server_was_started(bool wasStarted)
+    {
+        var source = await cluster.GetAsync();
+        using var scratch = new Scratch("target");
+        await source.RestoreAsync(scratch.Path, source.First);
+        if (wasStarted)
+        {
+            await using var clone = await TestCluster.OnDirectoryAsync(scratch.Path, source.Source);
+            await clone.StartAsync();
+            await clone.RecoveredAsync();
+            await clone.StopAsync();
+        }
+        await ComeFromAnotherBootAsync(Path.Combine(scratch.Path, "barkeep.restored"));
+
+        var delta = (await source.DeltaAsync(scratch.Path)).Delta!;
+
+        Assert.Equal(wasStarted, delta.SkippedFiles == 0);
+        Assert.Equal(wasStarted, delta.ReadFiles > 1000);
+    }
+
     [Fact]
     public async Task Into_a_copy_of_a_copy_files_are_read_whatever_the_record_says()
     {
@@ -164,5 +191,72 @@ public sealed class DeltaRestoreTests(DeltaCluster cluster)
         var error = await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.RunAsync(into, null, default));
         Assert.Equal(ErrorKind.TargetTooSmall, error.Kind);
         Assert.True(File.Exists(Path.Combine(disk.MountPoint, "global/pg_control")));
+    }
+
+    [Theory]
+    [InlineData(13)]
+    [InlineData(18)]
+    public Task On_the_oldest_and_the_newest_version(int version) => AssertDeltaAsync(version);
+
+    [Fact]
+    [Trait("Category", "slow")]
+    public Task On_a_version_between() => AssertDeltaAsync(17);
+
+    static async Task AssertDeltaAsync(int version)
+    {
+        await using var source = await TestCluster.StartNewAsync(new TestClusterOptions { Version = version, Configuration = ["autovacuum = off"] });
+        using var backup = new HandMadeBackup(source);
+        await source.SqlAsync("CREATE TABLE t AS SELECT i, md5(i::text) AS s FROM generate_series(1, 20000) i; CREATE INDEX ON t (i); CREATE TABLE dropped AS SELECT * FROM t");
+        var first = await backup.TakeAsync();
+        await source.SqlAsync("DROP TABLE dropped; UPDATE t SET s = 'changed' WHERE i % 1000 = 0; CREATE TABLE added AS SELECT * FROM t");
+        var second = await backup.TakeAsync();
+        await source.SqlAsync("UPDATE t SET s = 'late' WHERE i % 3000 = 0");
+        await backup.ReceiveAsync();
+        var rows = await RowDigest.TakeAsync(source);
+        using var scratch = new Scratch("version");
+        var (target, fresh) = (Path.Combine(scratch.Path, "target"), Path.Combine(scratch.Path, "fresh"));
+        var into = new RestoreOptions { Locations = backup.Locations, Server = ServerName.Parse(HandMadeBackup.Server), Target = target, Backup = second, IsDelta = true };
+        await RestoreJob.RunAsync(into with { Target = fresh }, null, default);
+
+        // Untouched, by the record.
+        await RestoreJob.RunAsync(into with { Backup = first }, null, default);
+        var untouched = (await RestoreJob.RunAsync(into, null, default)).Delta!;
+        Assert.True(untouched.SkippedFiles > 500 && untouched.ReadFiles < 20, $"{untouched}");
+        await AssertSameAsync(target, fresh);
+
+        // Written to since.
+        await using (var clone = await TestCluster.OnDirectoryAsync(target, source))
+        {
+            await clone.StartAsync();
+            await clone.RecoveredAsync();
+            await clone.SqlAsync("UPDATE t SET s = 'mine'; DROP TABLE added; CREATE TABLE mine AS SELECT 1 AS i; CHECKPOINT");
+            await clone.StopAsync();
+        }
+        Assert.True((await RestoreJob.RunAsync(into, null, default)).Delta!.RemovedCount > 0);
+        await AssertSameAsync(target, fresh);
+        await using var restored = await TestCluster.OnDirectoryAsync(target, source);
+        await restored.StartAsync();
+        await restored.RecoveredAsync();
+        Assert.Empty((await RowDigest.TakeAsync(restored)).Differences(rows));
+    }
+
+    static async Task AssertSameAsync(string target, string fresh) =>
+        Assert.Equal("", (await TreeImage.TakeAsync(target, "barkeep.restored")).Differences(await TreeImage.TakeAsync(fresh, "barkeep.restored")));
+
+    // The record as it would be had the machine been started anew since (docs/format.md, "Records"): all its hashes are right.
+    static async Task ComeFromAnotherBootAsync(string record)
+    {
+        const int HashLength = 16;
+        var bytes = await File.ReadAllBytesAsync(record);
+        var end = Array.IndexOf(bytes, (byte)'\n') + 1;
+        var head = Encoding.ASCII.GetString(bytes, 0, end).TrimEnd().Split(' ');
+        var length = int.Parse(head[3], CultureInfo.InvariantCulture);
+        var boot = (await File.ReadAllTextAsync("/proc/sys/kernel/random/boot_id")).Trim();
+        var payload = Encoding.UTF8.GetString(bytes, end, length);
+        Assert.Contains(boot, payload, StringComparison.Ordinal);
+        var changed = Encoding.UTF8.GetBytes(payload.Replace(boot, "00000000-0000-4000-8000-000000000000", StringComparison.Ordinal));
+        head[4] = Convert.ToHexStringLower(XxHash128.Hash(changed));
+        byte[] rest = [.. Encoding.ASCII.GetBytes(string.Join(' ', head) + "\n"), .. changed, .. bytes.AsSpan((end + length)..^HashLength)];
+        await File.WriteAllBytesAsync(record, [.. rest, .. XxHash128.Hash(rest)]);
     }
 }

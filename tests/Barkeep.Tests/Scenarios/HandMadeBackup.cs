@@ -53,6 +53,9 @@ sealed class HandMadeBackup : IDisposable
 
     public bool GroupAccess { get; init; }
 
+    /// <summary>The name that the next backup is given.</summary>
+    public string? Name { get; set; }
+
     /// <summary>A settings dictionary other than the server's own.</summary>
     public Dictionary<string, string> ExtraSettings { get; } = [];
 
@@ -176,6 +179,7 @@ sealed class HandMadeBackup : IDisposable
         return new()
         {
             BackupId = id.ToString(),
+            Name = Name,
             Server = ServerName,
             SystemId = lineage.Identity.SystemId.ToString(CultureInfo.InvariantCulture),
             ServerVersion = int.Parse(await ScalarAsync(connection, "SHOW server_version_num"), CultureInfo.InvariantCulture),

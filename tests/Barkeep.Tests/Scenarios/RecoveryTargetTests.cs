@@ -24,7 +24,7 @@ public sealed class RecoveryTargetTests
         await writer.CommitAsync(source, 2);
         await backup.TakeAsync();
         await writer.CommitAsync(source, 4);
-        await source.SqlAsync("SELECT pg_create_restore_point('here')");
+        await source.SqlAsync("SELECT pg_create_restore_point('hier größer')");
         await source.SqlAsync("SELECT pg_switch_wal()");
         await writer.CommitAsync(source, 4);
         await backup.ReceiveAsync();
@@ -39,7 +39,7 @@ public sealed class RecoveryTargetTests
             (RecoveryTarget.AtXid(five.Xid) with { IsInclusive = false }, 4),
             (RecoveryTarget.AtLsn(five.Commit), 5),
             (RecoveryTarget.AtLsn(five.Commit) with { IsInclusive = false }, 4),
-            (RecoveryTarget.AtName("here"), 6),
+            (RecoveryTarget.AtName("hier größer"), 6),
         };
         foreach (var (target, rows) in cases)
         {
@@ -258,6 +258,118 @@ public sealed class RecoveryTargetTests
         var none = await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.PlanAsync(options with { Until = RecoveryTarget.AtXid(3_000_000_000), SuitsTarget = true }, default));
         Assert.Equal(ErrorKind.TargetUnreachable, none.Kind);
         Assert.Empty(Directory.EnumerateFileSystemEntries(scratch.Path));
+    }
+
+    [Fact]
+    public async Task Of_the_cluster_that_the_server_was_before_a_backup_is_taken_only_where_the_present_one_has_none()
+    {
+        await using var former = await SourceAsync(15);
+        using var old = new HandMadeBackup(former) { Clock = TimeProvider.System.GetUtcNow() };
+        var writer = new RowWriter();
+        await RowWriter.PrepareAsync(former);
+        var first = await old.TakeAsync();
+        await writer.CommitAsync(former, 3);
+        await old.ReceiveAsync();
+        await using var present = await SourceAsync(15);
+        var control = ControlFile.Parse(await File.ReadAllBytesAsync(Path.Combine(present.DataDirectory, "global/pg_control")));
+        await (await Repository.OpenAsync(old.RepositoryDirectory, default)).AdoptAsync(new(control.SystemIdentifier, 15, control.SegmentSize), acceptNew: true, old.Clock, default);
+        using var scratch = new Scratch("restored");
+        var options = Options(old, scratch.Path);
+        var plan = await RestoreJob.PlanAsync(options, default);
+        Assert.Equal(first, plan.Backup);
+        Assert.Contains(plan.Warnings, static w => w.StartsWith("no backup of the present cluster can be restored: this is one of the cluster with system identifier", StringComparison.Ordinal));
+
+        using var young = new HandMadeBackup(present, old.Home) { Clock = old.Clock.AddMinutes(1) };
+        var second = await young.TakeAsync();
+        plan = await RestoreJob.PlanAsync(options, default);
+        Assert.Equal(second, plan.Backup);
+        Assert.Empty(plan.Warnings);
+
+        // A time means the same to both; a transaction's number does not.
+        plan = await RestoreJob.PlanAsync(options with { Until = RecoveryTarget.AtTime(writer.Rows[1].Time), SuitsTarget = true }, default);
+        Assert.Equal((first, writer.Rows[1].Xid), (plan.Backup, plan.Stop!.LastCommit!.Value.Xid));
+        Assert.Contains(plan.Warnings, static w => w.StartsWith("no backup of the present cluster can be restored to this target", StringComparison.Ordinal));
+        var refusal = await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.PlanAsync(options with { Until = RecoveryTarget.AtXid(writer.Rows[1].Xid), SuitsTarget = true }, default));
+        Assert.Equal(ErrorKind.TargetUnreachable, refusal.Kind);
+    }
+
+    [Fact]
+    [Trait("Category", "slow")]
+    public async Task Around_a_backups_end_what_PostgreSQL_itself_would_refuse_is_refused_and_nothing_else()
+    {
+        await using var source = await SourceAsync(15);
+        using var backup = new HandMadeBackup(source) { Clock = TimeProvider.System.GetUtcNow() };
+        var writer = new RowWriter();
+        await RowWriter.PrepareAsync(source);
+        await writer.CommitAsync(source);
+        var id = await backup.TakeAsync(() => writer.CommitAsync(source));
+        await writer.CommitAsync(source, 2);
+        await backup.ReceiveAsync();
+        var info = (await (await backup.LineageAsync()).Backups.ReadManifestAsync(id, default)).Info;
+        var end = info.EndLsn;
+        var dump = await source.RunAsync("pg_waldump", "--path", Path.Combine(source.DataDirectory, "pg_wal"), "--rmgr", "XLOG", "--start", $"{info.BeginLsn}", "--end", $"{end}");
+        var last = Lsn.Parse(dump.OutputLines.Single(static l => l.Contains("BACKUP_END", StringComparison.Ordinal)).Split("lsn: ")[1].Split(',')[0]);
+        var (during, after) = (writer.Rows[1], writer.Rows[2]);
+
+        // How many rows there are; null where recovery would stop before the cluster is consistent.
+        var cases = new (RecoveryTarget Target, int? Rows)[]
+        {
+            (RecoveryTarget.Immediate, 2),
+            (RecoveryTarget.AtLsn(last), 2),
+            (RecoveryTarget.AtLsn(last) with { IsInclusive = false }, null),
+            (RecoveryTarget.AtLsn(new(last.Value + 1)), 2),
+            (RecoveryTarget.AtLsn(new(last.Value + 1)) with { IsInclusive = false }, 2),
+            (RecoveryTarget.AtLsn(end), 2),
+            (RecoveryTarget.AtLsn(end) with { IsInclusive = false }, 2),
+            (RecoveryTarget.AtXid(during.Xid), null),
+            (RecoveryTarget.AtXid(during.Xid) with { IsInclusive = false }, null),
+            (RecoveryTarget.AtTime(during.Time), 2),
+            (RecoveryTarget.AtTime(during.Time) with { IsInclusive = false }, null),
+            (RecoveryTarget.AtXid(after.Xid), 3),
+            (RecoveryTarget.AtXid(after.Xid) with { IsInclusive = false }, 2),
+            (RecoveryTarget.AtTime(after.Time), 3),
+            (RecoveryTarget.AtTime(after.Time) with { IsInclusive = false }, 2),
+            (RecoveryTarget.AtLsn(after.Commit), 3),
+            (RecoveryTarget.AtLsn(after.Commit) with { IsInclusive = false }, 2),
+        };
+        foreach (var (target, rows) in cases)
+        {
+            using var scratch = new Scratch("edge");
+            var options = Options(backup, scratch.Path) with { Until = target, Action = TargetAction.Promote };
+            if (rows is { } expected)
+            {
+                await AssertRowsAsync(source, options, writer.Rows.Take(expected));
+            }
+            else
+            {
+                await AssertRefusedByBothAsync(source, options, target);
+            }
+        }
+    }
+
+    static async Task AssertRowsAsync(TestCluster source, RestoreOptions options, IEnumerable<CommittedRow> rows)
+    {
+        await RestoreJob.RunAsync(options, null, default);
+        await using var restored = await TestCluster.OnDirectoryAsync(options.Target, source);
+        await restored.StartAsync();
+        await restored.RecoveredAsync();
+        var found = await RowWriter.FoundAsync(restored);
+        Assert.True(RowWriter.Numbers(rows).SequenceEqual(found), $"{options.Until}, inclusive {options.Until!.IsInclusive}: {string.Join(' ', found)}");
+    }
+
+    static async Task AssertRefusedByBothAsync(TestCluster source, RestoreOptions options, RecoveryTarget target)
+    {
+        var refusal = await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.RunAsync(options, null, default));
+        Assert.True(refusal.Kind == ErrorKind.TargetUnreachable, refusal.Line);
+        await RestoreJob.RunAsync(options with { Until = null, Action = null }, null, default);
+        await File.AppendAllLinesAsync(
+            Path.Combine(options.Target, "postgresql.auto.conf"),
+            [$"recovery_target_{target.Kind.ToString().ToLowerInvariant()} = '{target.Value}'", $"recovery_target_inclusive = {(target.IsInclusive ? "on" : "off")}", "recovery_target_action = promote"]);
+        await using var told = await TestCluster.OnDirectoryAsync(options.Target, source);
+        // Whether it is seen to start before it ends is a matter of chance.
+        _ = await Xunit.Record.ExceptionAsync(() => told.StartAsync());
+        await Eventually.IsTrueAsync(() => !told.IsRunning, "PostgreSQL gives up");
+        Assert.Contains("requested recovery stop point is before consistent recovery point", await File.ReadAllTextAsync(told.LogFile), StringComparison.Ordinal);
     }
 
     static Task<TestCluster> SourceAsync(int version) =>

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Barkeep.Common;
 using Barkeep.Tests.Rig;
 using Xunit;
@@ -6,7 +8,7 @@ using Xunit;
 namespace Barkeep.Tests.Scenarios;
 
 /// <summary>Restores by the program itself: killed, as root and as others.</summary>
-public sealed class RestoreCommandTests(RestorableCluster cluster)
+public sealed partial class RestoreCommandTests(RestorableCluster cluster)
 {
     [Theory]
     [InlineData("mkdirat:signal=KILL:when=7")]
@@ -175,6 +177,55 @@ public sealed class RestoreCommandTests(RestorableCluster cluster)
         Assert.Empty(Directory.EnumerateFileSystemEntries(rig.RestoreDirectory));
     }
 
+    [Fact]
+    public async Task What_is_done_is_told_step_by_step_as_Barman_tells_it()
+    {
+        var source = await cluster.GetAsync();
+        await using var rig = Rig(source);
+        var target = rig.RestoreDirectory;
+        var result = (await rig.RunAsync("barman", "recover", HandMadeBackup.Server, "latest", target, "--retry-times", "3", "--no-retry", "--target-immediate", "--target-action", "promote")).Checked();
+
+        Assert.Equal(["WARNING: --retry-times, --no-retry mean nothing here and change nothing"], result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        var oid = await source.Source.ScalarAsync<string>("SELECT oid::text FROM pg_tablespace WHERE spcname = 'elsewhere'");
+        Assert.Equal(
+            [
+                $"Starting local restore for server montagu using backup {source.Backup}",
+                $"Destination directory: {target}",
+                "Doing PITR. Recovery target immediate: 'immediate'",
+                $"\t{oid}, elsewhere, {target}/tablespaces/{oid}",
+                "Copying required WAL segments.",
+                "Generating archive status files",
+                "Copying the base backup.",
+                "Identify dangerous settings in destination directory.",
+                "Generating recovery configuration",
+                "Flushing to disk.",
+                "",
+                "IMPORTANT",
+                "These settings have been modified to prevent data losses",
+                "",
+                "postgresql.auto.conf line N: hot_standby = off",
+                "postgresql.auto.conf line N: max_logical_replication_workers = 0",
+                "",
+            ],
+            LineNumber().Replace(result.Output, "line N:").Split('\n').TakeWhile(static line => !line.StartsWith("Restored backup", StringComparison.Ordinal)));
+        Assert.EndsWith("Your PostgreSQL server has been successfully prepared for recovery!\n", result.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_backup_is_found_by_the_name_that_it_was_given()
+    {
+        await using var server = await TestCluster.StartNewAsync();
+        await using var rig = new BarkeepRig();
+        using var backup = new HandMadeBackup(server, rig.Home) { Name = "weekly" };
+        var weekly = await backup.TakeAsync();
+        backup.Name = null;
+        await backup.TakeAsync();
+        Configure(rig);
+        var plan = (await rig.RunAsync("barman", "-f", "json", "recover", HandMadeBackup.Server, "weekly", rig.RestoreDirectory, "--dry-run")).Checked();
+        Assert.Equal($"{weekly}", (string?)JsonNode.Parse(plan.Output)!["backup_id"]);
+        Assert.Equal((int)ErrorKind.UnknownBackup, (await rig.RunAsync("barman", "recover", HandMadeBackup.Server, "monthly", rig.RestoreDirectory)).ExitCode);
+    }
+
     static BarkeepRig Rig(RestorableCluster.State source)
     {
         var rig = new BarkeepRig();
@@ -205,4 +256,7 @@ public sealed class RestoreCommandTests(RestorableCluster cluster)
     }
 
     static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    [GeneratedRegex(@"line \d+:")]
+    private static partial Regex LineNumber();
 }
