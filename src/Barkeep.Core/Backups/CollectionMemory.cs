@@ -13,8 +13,9 @@ namespace Barkeep.Backups;
 /// <param name="Standalone">Those that were kept by themselves.</param>
 /// <param name="Newest">The newest of each lineage whose WAL was complete.</param>
 /// <param name="AwaitsBackup">Whether WAL was left that a newer one may make garbage of.</param>
+/// <param name="Damaged">The backup whose manifest could not be read, for which nothing was removed; null when all could.</param>
 sealed record CollectionMemory(
-    int Version, IReadOnlyList<string> Backups, IReadOnlyList<string> Owners, IReadOnlyList<string> Standalone, IReadOnlyList<string> Newest, bool AwaitsBackup)
+    int Version, IReadOnlyList<string> Backups, IReadOnlyList<string> Owners, IReadOnlyList<string> Standalone, IReadOnlyList<string> Newest, bool AwaitsBackup, string? Damaged = null)
 {
     const int PresentVersion = 2;
 

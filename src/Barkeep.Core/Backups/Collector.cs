@@ -1,3 +1,4 @@
+using System.Globalization;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Hooks;
@@ -18,13 +19,28 @@ public sealed class Collector(Repository repository, ServerName server, Location
     /// </summary>
     public const long DefaultBudget = 1L << 30;
 
+    string? _damaged;
+
     /// <summary>What runs before and after a backup or a segment is removed; null for nothing.</summary>
     public HookScripts? Hooks { get; init; }
 
     /// <summary>Whether there may be something to collect. Cheap: lists names.</summary>
     public async Task<bool> IsDueAsync(CancellationToken cancellationToken) =>
         CollectionMemory.TryRead(locations.CollectionMemory(server)) is not { } memory
-        || memory.IsOutdatedBy(await CollectionMemory.LookAsync(repository, cancellationToken));
+        || memory.IsOutdatedBy(await CollectionMemory.LookAsync(repository, cancellationToken))
+        || (memory.Damaged is not null && await FindDamageAsync(cancellationToken) is null);
+
+    /// <summary>The damaged manifest for which the last collection removed nothing, and what to do; null when there is none, or it has been mended or deleted since.</summary>
+    public async Task<string?> FindDamageAsync(CancellationToken cancellationToken)
+    {
+        var damaged = CollectionMemory.TryRead(locations.CollectionMemory(server))?.Damaged?.Split('/');
+        if (damaged is not [var number, var text] || !BackupId.TryParse(text, out var id)
+            || repository.Lineages.FirstOrDefault(l => l.Number.ToString(CultureInfo.InvariantCulture) == number) is not { } lineage)
+        {
+            return null;
+        }
+        return (await PageNeeds.ReadAsync(lineage, [id], cancellationToken)).Unread is { } unread ? Damage(unread).Line : null;
+    }
 
     /// <summary>What a collection would do now, for each lineage; does nothing.</summary>
     /// <exception cref="BarkeepException">Damaged: a manifest cannot be read, so what it needs is not known. NewerRepository, Storage.</exception>
@@ -38,7 +54,7 @@ public sealed class Collector(Repository repository, ServerName server, Location
         {
             var result = new CollectionResult();
             var seen = await LookAsync(lineage, removals.FirstOrDefault(r => r.Lineage == lineage), result, cancellationToken);
-            var needs = await PageNeeds.ReadAsync(lineage, seen.Manifests, cancellationToken);
+            var needs = await ReadNeedsAsync(lineage, seen, cancellationToken);
             plans.Add(await PlanAsync(lineage, seen, needs, seen.Backups, result, cancellationToken));
         }
         return plans;
@@ -70,6 +86,7 @@ public sealed class Collector(Repository repository, ServerName server, Location
     internal async Task<CollectionResult> RunAsync(long budget, IReadOnlyList<BackupRemoval> removals, CancellationToken cancellationToken)
     {
         using var turn = DutyLock.TryTake(locations.CollectionLock(server));
+        _damaged = null;
         var result = new CollectionResult { Hold = turn is null ? new(ErrorKind.Busy, "another collection is running") : null };
         foreach (var lineage in repository.Lineages)
         {
@@ -78,19 +95,59 @@ public sealed class Collector(Repository repository, ServerName server, Location
             {
                 await RunAsync(lineage, removal, budget, turn is not null, result, cancellationToken);
             }
-            catch (BarkeepException e) when (removal is null && e.Kind == ErrorKind.Damaged)
+            catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
             {
-                result.Hold = new(e.Kind, e.Message);
+                result.Hold = new(e.Kind, e.Line);
+                if (removal is not null && !await TryRemoveUnreadableAsync(removal, result, cancellationToken))
+                {
+                    await RememberAsync(turn, result, cancellationToken);
+                    throw;
+                }
             }
         }
         result.IsFinished &= result.Hold is null;
-        if (turn is not null && (result.IsFinished || result.Hold?.Kind == ErrorKind.Damaged))
-        {
-            // A damaged manifest is not read again each minute: it stays as it is until somebody acts.
-            (await CollectionMemory.LookAsync(repository, cancellationToken) with { AwaitsBackup = result.AwaitsBackup }).Write(locations.CollectionMemory(server));
-        }
+        await RememberAsync(turn, result, cancellationToken);
         return result;
     }
+
+    // A damaged manifest is not read with all others each minute: it stays as it is until somebody acts.
+    async Task RememberAsync(DutyLock? turn, CollectionResult result, CancellationToken cancellationToken)
+    {
+        if (turn is not null && (result.IsFinished || result.Hold?.Kind == ErrorKind.Damaged))
+        {
+            (await CollectionMemory.LookAsync(repository, cancellationToken) with { AwaitsBackup = result.AwaitsBackup, Damaged = _damaged }).Write(locations.CollectionMemory(server));
+        }
+    }
+
+    // Of several backups whose manifests cannot be read, each may go: otherwise none could, each for the sake of the other.
+    async Task<bool> TryRemoveUnreadableAsync(BackupRemoval removal, CollectionResult result, CancellationToken cancellationToken)
+    {
+        foreach (var id in removal.Ids)
+        {
+            if ((await PageNeeds.ReadAsync(removal.Lineage, [id], cancellationToken)).Unread is null)
+            {
+                return false;
+            }
+        }
+        await RemoveAsync(removal, result, cancellationToken);
+        return true;
+    }
+
+    async Task<PageNeeds> ReadNeedsAsync(Lineage lineage, Sight seen, CancellationToken cancellationToken)
+    {
+        var needs = await PageNeeds.ReadAsync(lineage, seen.Manifests, cancellationToken);
+        if (needs.Unread is { } unread)
+        {
+            _damaged = string.Create(CultureInfo.InvariantCulture, $"{lineage.Number}/{unread.Id}");
+            throw Damage(unread);
+        }
+        return needs;
+    }
+
+    BarkeepException Damage((BackupId Id, string Reason) unread) => new(
+        ErrorKind.Damaged,
+        $"what backup {unread.Id} needs is not known, so nothing may go: {unread.Reason}",
+        $"put that object back from a copy of the repository, or give this backup up: barman delete {server} {unread.Id}");
 
     async Task RunAsync(Lineage lineage, BackupRemoval? removal, long budget, bool mayCollect, CollectionResult result, CancellationToken cancellationToken)
     {
@@ -100,7 +157,7 @@ public sealed class Collector(Repository repository, ServerName server, Location
         {
             return;
         }
-        var needs = await PageNeeds.ReadAsync(lineage, seen.Manifests, cancellationToken);
+        var needs = await ReadNeedsAsync(lineage, seen, cancellationToken);
         if (removal is not null)
         {
             await RemoveAsync(removal, result, cancellationToken);

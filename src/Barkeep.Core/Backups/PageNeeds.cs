@@ -16,11 +16,14 @@ public sealed class PageNeeds
     /// <summary>The backups.</summary>
     public IReadOnlyList<BackupInfo> Backups => _backups;
 
+    /// <summary>The first backup whose manifest cannot be read, and why: it could refer to any page, so none may be removed. Null when all were read.</summary>
+    internal (BackupId Id, string Reason)? Unread { get; private set; }
+
     /// <summary>Where the oldest backup begins; null without backups.</summary>
     internal Lsn? OldestBegin => _backups.Count == 0 ? null : _backups.Min(static b => b.BeginLsn);
 
-    /// <summary>Reads the backups' manifests. One that has been deleted meanwhile needs nothing.</summary>
-    /// <exception cref="BarkeepException">Damaged: a manifest that cannot be read could refer to any page, so none may be removed. NewerRepository, Storage.</exception>
+    /// <summary>Reads the backups' manifests, up to one that cannot be read. One that has been deleted meanwhile needs nothing.</summary>
+    /// <exception cref="BarkeepException">NewerRepository, Storage.</exception>
     internal static async Task<PageNeeds> ReadAsync(Lineage lineage, IEnumerable<BackupId> backups, CancellationToken cancellationToken)
     {
         var needs = new PageNeeds();
@@ -32,7 +35,8 @@ public sealed class PageNeeds
             }
             catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.HostilePath)
             {
-                throw new BarkeepException(ErrorKind.Damaged, $"which packs backup {id} needs is not known: {e.Message}", "restore the repository's copy of its records, or delete that backup first");
+                needs.Unread = (id, e.Message);
+                return needs;
             }
             catch (BarkeepException e) when (e.Kind == ErrorKind.ObjectMissing)
             {
