@@ -95,6 +95,7 @@ sealed class BackupCopy(
             Parent = selection.Since?.ToString(),
             WhyEverything = whyEverything,
             BeginTime = beginTime,
+            BegunAt = session.BegunAt,
             CopySeconds = copyTime.TotalSeconds,
             StoredBytes = packs.StoredLength,
             DamagedPages = damaged,

@@ -32,6 +32,9 @@ sealed class BackupSession : IAsyncDisposable
     /// <summary>Where the backup began, as pg_backup_start said.</summary>
     public Lsn Begin { get; private set; }
 
+    /// <summary>The server's clock when it had begun: whatever ended later by it is in the WAL from there on.</summary>
+    public DateTimeOffset BegunAt { get; private set; }
+
     /// <summary>Cancelled when the session is lost, and with the token given at the start.</summary>
     public CancellationToken Lost => _lost.Token;
 
@@ -49,6 +52,7 @@ sealed class BackupSession : IAsyncDisposable
             var call = facts.MajorVersion >= 15 ? $"pg_backup_start({{0}}, {fast})" : $"pg_start_backup({{0}}, {fast}, false)";
             var sql = $"SELECT {call.Replace("{0}", SqlSession.Quote($"Barkeep {id}"), StringComparison.Ordinal)}::text";
             backup.Begin = Lsn.Parse(await backup._session.WaitForScalarAsync<string>("beginning the backup", sql, cancellationToken));
+            backup.BegunAt = new(await session.ScalarAsync<DateTime>("asking for the time", "SELECT clock_timestamp()", cancellationToken));
             backup._keepalive = backup.KeepAliveAsync();
             return backup;
         }

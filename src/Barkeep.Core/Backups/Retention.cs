@@ -84,9 +84,10 @@ public sealed class Retention
             before?.Want("the recovery window begins after it");
             _isFilled = before is not null;
         }
-        foreach (var (period, count) in _policy.Periods)
+        if (_policy.Periods.Count > 0)
         {
-            _isFilled = WantNewestOfEach(period, count) == count;
+            // Each of them: a longer one may be filled before a shorter one is.
+            _isFilled = _policy.Periods.Select(p => WantNewestOfEach(p.Period, p.Count) == p.Count).ToList().TrueForAll(static filled => filled);
         }
         foreach (var lineage in _lineages)
         {

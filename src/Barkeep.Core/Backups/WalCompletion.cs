@@ -82,14 +82,8 @@ public static class WalCompletion
 
     static async Task<IReadOnlyList<TimelineId>> DescendantsAsync(Lineage lineage, TimelineId timeline, Lsn end, CancellationToken cancellationToken)
     {
-        var descendants = new List<TimelineId>();
-        foreach (var candidate in await lineage.Wal.ListHistoriesAsync(cancellationToken))
-        {
-            if (candidate != timeline && (await lineage.Wal.GetHistoryAsync(candidate, cancellationToken)).Contains(timeline, end))
-            {
-                descendants.Add(candidate);
-            }
-        }
-        return descendants;
+        // One whose history cannot be read is none that a restore could follow.
+        var histories = await lineage.Wal.ReadHistoriesAsync([], cancellationToken);
+        return [.. histories.Values.Where(h => h.Timeline != timeline && h.Contains(timeline, end)).Select(static h => h.Timeline)];
     }
 }

@@ -18,11 +18,12 @@ public sealed class HookScripts(ServerConfig config, Locations locations, ILogge
     static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     readonly ScriptRunner _runner = new(config.HookTimeout, logger);
+    readonly HashSet<string> _hung = [];
     TimeSpan _patience = TimeSpan.MaxValue;
 
     /// <summary>
     /// How long the retrying scripts may be waited for between their runs, all of them together: then each runs once, and what one that fails precedes
-    /// does not happen. For who runs again by himself, and holds a lock meanwhile. Without end unless set.
+    /// does not happen. Nor does what a script precedes that has hung, and was killed, once before. For who runs again by himself, and holds a lock meanwhile. Without end unless set.
     /// </summary>
     public TimeSpan Patience
     {
@@ -38,9 +39,13 @@ public sealed class HookScripts(ServerConfig config, Locations locations, ILogge
             || k == HookKeys.Of(HookKeys.After, subject, false) || k == HookKeys.Of(HookKeys.After, subject, true)));
 
     /// <summary>Runs what comes before: the plain script, then the retrying one.</summary>
-    /// <exception cref="BarkeepException">Failed: the retrying one does not want it to happen, or goes on failing.</exception>
+    /// <exception cref="BarkeepException">Failed: the retrying one does not want it to happen, or goes on failing; or one about the same subject has hung.</exception>
     public async Task BeforeAsync(string subject, IReadOnlyDictionary<string, string> variables, CancellationToken cancellationToken)
     {
+        if (_hung.Contains(subject))
+        {
+            throw new BarkeepException(ErrorKind.Failed, $"a {subject} script of server {config.Name} hangs, and is not run once more now", "its output is in the log");
+        }
         await RunAsync(HookKeys.Before, subject, retries: false, variables, null, cancellationToken);
         var code = await RunAsync(HookKeys.Before, subject, retries: true, variables, null, cancellationToken);
         if (code is not (null or 0 or AbortContinue))
@@ -89,6 +94,10 @@ public sealed class HookScripts(ServerConfig config, Locations locations, ILogge
         for (var pause = FirstPause; ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
         {
             var code = await _runner.RunAsync($"{key} of server {config.Name}", script, environment, cancellationToken);
+            if (code is null && _patience < TimeSpan.MaxValue)
+            {
+                _hung.Add(subject);
+            }
             if (!retries || code is null or 0 or AbortContinue or AbortStop || pause > _patience)
             {
                 return code;

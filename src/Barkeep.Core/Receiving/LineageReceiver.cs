@@ -114,7 +114,7 @@ sealed class LineageReceiver : IDisposable
         foreach (var ancestor in history.Ancestors)
         {
             if (ancestor.Timeline > TimelineId.First
-                && await _lineage.Wal.TryGetHistoryFileAsync(ancestor.Timeline, stop) is null
+                && !await _lineage.Wal.HasSoundHistoryAsync(ancestor.Timeline, stop)
                 && await connection.TimelineHistoryAsync(ancestor.Timeline, stop) is { } older)
             {
                 await _lineage.Wal.PutHistoryAsync(ancestor.Timeline, older, stop);

@@ -44,6 +44,12 @@ public sealed record BackupInfo
 
     public required DateTimeOffset EndTime { get; init; }
 
+    /// <summary>
+    /// The server's clock once it had begun the backup: what ended later is in the WAL from the begin on. Null in backups of older versions; their <see cref="BeginTime"/> is
+    /// this machine's, from before the checkpoint.
+    /// </summary>
+    public DateTimeOffset? BegunAt { get; init; }
+
     /// <summary>Seconds spent between the first and the last byte read.</summary>
     public required double CopySeconds { get; init; }
 

@@ -9,6 +9,8 @@ static class Payloads
 
     internal sealed record GapPayload(string Reason, DateTimeOffset FoundAt);
 
+    internal sealed record IdPayload(DateTimeOffset GivenAt);
+
     internal sealed record StartedPayload(DateTimeOffset StartedAt, string Host, int ProcessId, string Program);
 
     internal sealed record CompletePayload(DateTimeOffset CompletedAt);

@@ -7,6 +7,7 @@ namespace Barkeep.Repo;
 [JsonSerializable(typeof(Payloads.FormatPayload))]
 [JsonSerializable(typeof(Payloads.LineagePayload))]
 [JsonSerializable(typeof(Payloads.GapPayload))]
+[JsonSerializable(typeof(Payloads.IdPayload))]
 [JsonSerializable(typeof(Payloads.StartedPayload))]
 [JsonSerializable(typeof(Payloads.CompletePayload))]
 [JsonSerializable(typeof(Payloads.FailedPayload))]

@@ -76,12 +76,35 @@ sealed class SegmentIntake(Lineage lineage, ILogger logger)
         {
             return running;
         }
-        var history = Histories.GetValueOrDefault(name.Timeline) ?? await lineage.Wal.GetHistoryAsync(name.Timeline, cancellationToken);
+        var history = await HistoryOfAsync(name, cancellationToken);
         var number = name.Number(Size);
         var before = SegmentName.Of(history.TimelineAt(new(start.Value - 1)), number - 1, Size);
         return number > 0 && await lineage.Wal.HasSegmentAsync(before, cancellationToken) && await TryPassAsync(before, history, cancellationToken) is { } primed
             ? primed
             : new(start, history, Size, lineage.Identity.SystemId);
+    }
+
+    // A timeline that has a segment before this one began before it: nothing of its history shows here. In the segment in which it began it must be known.
+    async Task<TimelineHistory> HistoryOfAsync(SegmentName name, CancellationToken cancellationToken)
+    {
+        if (Histories.GetValueOrDefault(name.Timeline) is { } known)
+        {
+            return known;
+        }
+        try
+        {
+            return await lineage.Wal.GetHistoryAsync(name.Timeline, cancellationToken);
+        }
+        catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
+        {
+            var number = name.Number(Size);
+            if (number == 0 || !await lineage.Wal.HasSegmentAsync(SegmentName.Of(name.Timeline, number - 1, Size), cancellationToken))
+            {
+                throw;
+            }
+            logger.LogWarning("{Segment} is stored without its timeline's history: {Reason}", name, e.Line);
+            return TimelineHistory.Initial(name.Timeline);
+        }
     }
 
     // Null when it cannot be read, or does not pass: what is wrong with a stored segment does not keep later ones out.

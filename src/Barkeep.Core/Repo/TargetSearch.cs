@@ -73,6 +73,9 @@ public sealed class TargetSearch
         return moments.RestorePoints.Count < bounds.RestorePoints || moments.RestorePoints.Any(p => p.Name == _target.Name);
     }
 
+    // Times in the WAL are by the server's clock. What ended between this one's and the begin may lie in earlier WAL, where nobody looks.
+    DateTimeOffset Begun => _backup.BegunAt ?? _backup.BeginTime;
+
     TargetOutcome Conclude()
     {
         var outcome = new TargetOutcome { Target = _target, Stop = _finder.Stop, LastCommit = _finder.LastCommit, End = _route.End };
@@ -81,7 +84,7 @@ public sealed class TargetSearch
             return outcome with { Obstacle = NotReached() };
         }
         var reached = stop.IsAfter ? stop.End : stop.Position;
-        var isEarly = _target.Kind == RecoveryTargetKind.Time && (_finder.HasLaterBefore || _target.Time < _backup.BeginTime);
+        var isEarly = _target.Kind == RecoveryTargetKind.Time && (_finder.HasLaterBefore || _target.Time < Begun);
         if (isEarly || reached < _backup.EndLsn)
         {
             return outcome with
@@ -89,7 +92,7 @@ public sealed class TargetSearch
                 Stop = null,
                 IsBeforeBackup = true,
                 Obstacle = isEarly
-                    ? $"{_target} lies before backup {_backup.BackupId}, which began at {TimestampTz.From(_backup.BeginTime).Print(TimeZoneInfo.Local)}"
+                    ? $"{_target} lies before backup {_backup.BackupId}, which began at {TimestampTz.From(Begun).Print(TimeZoneInfo.Local)}"
                     : $"{_target} lies at {reached}, before backup {_backup.BackupId} is consistent, at {_backup.EndLsn}",
             };
         }

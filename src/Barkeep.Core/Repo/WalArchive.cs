@@ -36,11 +36,37 @@ public sealed class WalArchive
     public Task<bool> PutPartialAsync(SegmentName name, Stream content, int length, CancellationToken cancellationToken) =>
         WalObject.PutAsync(_store, _root, ObjectOf(name) + PartialSuffix, content, length, cancellationToken);
 
-    /// <summary>Stores a timeline history file, as PostgreSQL wrote it. As <see cref="PutSegmentAsync"/> otherwise.</summary>
+    /// <summary>Stores a timeline history file, as PostgreSQL wrote it. It takes the place of one that cannot be read any more. As <see cref="PutSegmentAsync"/> otherwise.</summary>
     public async Task<bool> PutHistoryAsync(TimelineId timeline, byte[] content, CancellationToken cancellationToken)
     {
         using var stream = new MemoryStream(content, writable: false);
-        return await WalObject.PutAsync(_store, _root, HistoryObject(timeline), stream, content.Length, cancellationToken);
+        try
+        {
+            return await WalObject.PutAsync(_store, _root, HistoryObject(timeline), stream, content.Length, cancellationToken);
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.WalDiverged)
+        {
+            if (await HasSoundHistoryAsync(timeline, cancellationToken))
+            {
+                throw;
+            }
+            stream.Position = 0;
+            await WalObject.ReplaceAsync(_store, _root, HistoryObject(timeline), stream, content.Length, cancellationToken);
+            return true;
+        }
+    }
+
+    /// <summary>Whether a timeline's history file is here and can be read.</summary>
+    public async Task<bool> HasSoundHistoryAsync(TimelineId timeline, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await TryGetHistoryFileAsync(timeline, cancellationToken) is not null;
+        }
+        catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
+        {
+            return false;
+        }
     }
 
     public ValueTask<bool> HasSegmentAsync(SegmentName name, CancellationToken cancellationToken) =>

@@ -29,15 +29,14 @@ sealed record HurtPages(string Pack, string What, string How, ErrorKind Kind, Pa
         }
     }
 
-    public Damage ToDamage() => new(What, How, Kind, _backups, [.. _files.Take(Damage.ShownFiles)], _fileCount);
+    public Damage ToDamage() => new(What, How, Kind, _backups, [.. _files], _fileCount);
 
-    // All of them cannot be remembered: a lost pack may hold the pages of a hundred thousand files.
     void Note(string path)
     {
         if (!_files.Contains(path))
         {
             _fileCount++;
-            if (_files.Count < 1 << 16)
+            if (_files.Count < Damage.NamedFiles)
             {
                 _files.Add(path);
             }

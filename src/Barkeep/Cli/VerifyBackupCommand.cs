@@ -12,6 +12,9 @@ namespace Barkeep.Cli;
 /// <summary><c>verify-backup</c>: reads all that a backup needs and compares it with its hashes. The exit code is 1 when anything is hurt.</summary>
 sealed class VerifyBackupCommand : SessionCommand
 {
+    /// <summary>So many files are named of each damage; in JSON all are.</summary>
+    const int ShownFiles = 10;
+
     readonly Argument<string> _server = CommonArguments.Server();
     readonly Argument<string> _backup = CommonArguments.WithBackups(new("BACKUP_ID") { Description = "an id, or latest, oldest, latest-full; all verifies every backup, and what they share once" });
     readonly Option<int?> _jobs = NumberOption.Between(1, 64, "threads that read", "--jobs", "-j");
@@ -78,7 +81,7 @@ sealed class VerifyBackupCommand : SessionCommand
             output.Line($"\tbackups: {(damage.Backups.Count == 0 ? "none" : string.Join(", ", damage.Backups))}");
             if (damage.FileCount > 0)
             {
-                output.Line($"\tfiles: {string.Join(", ", damage.Files)}{(damage.FileCount > damage.Files.Count ? $" and {damage.FileCount - damage.Files.Count} more" : "")}");
+                output.Line($"\tfiles: {string.Join(", ", damage.Files.Take(ShownFiles))}{(damage.FileCount > ShownFiles ? $" and {damage.FileCount - ShownFiles} more" : "")}");
             }
         }
         AddJson(result, json);

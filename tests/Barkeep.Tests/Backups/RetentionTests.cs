@@ -44,6 +44,8 @@ public sealed class RetentionTests
     [InlineData("KEEP 2 WEEKLY", "5 6 7 8 13 14", "5 6 7 8")]
     [InlineData("KEEP 2 MONTHLY", "0 5 7 8 30 38 39", "0 5 7 8 30")]
     [InlineData("KEEP 1 DAILY", "0 1x 2? 3x", "")]
+    [InlineData("KEEP 3 DAILY 1 MONTHLY", "0x 1 2", "")]
+    [InlineData("KEEP 3 DAILY 1 MONTHLY", "0x 1 2 3", "0x")]
     [InlineData("none", "0 1 2x 3", "")]
     public void What_goes_is_what_the_policy_does_not_want(string policy, string backups, string obsolete) =>
         Assert.Equal(obsolete, Obsolete(policy, 0, [], backups));

@@ -173,6 +173,28 @@ public sealed class HookTests
     }
 
     [Fact]
+    public async Task A_script_that_hangs_before_segments_are_removed_costs_cron_one_timeout_and_the_rest_stays()
+    {
+        using var scratch = new Scratch("hooks");
+        await using var bench = await CommandBench.SetUpAsync(null, "--no-initial-backup");
+        await bench.Cluster.SqlAsync("CREATE TABLE t AS SELECT repeat('x', 1000) AS x FROM generate_series(1, 4000)");
+        (await bench.BarmanAsync("backup", "--wait", "montagu")).Checked();
+        var before = Segments();
+        bench.Configure(("hook_timeout", 1), ("pre_wal_delete_script", $"echo $BARMAN_SEGMENT >> {scratch.Path}/calls; sleep 300"));
+        var cron = (await bench.BarmanAsync("cron")).Checked();
+        var asked = Assert.Single(Calls(scratch));
+        Assert.Contains("pre_wal_delete_script of server montagu has not ended within 1 s", cron.Error, StringComparison.Ordinal);
+        Assert.Contains("a wal_delete script of server montagu hangs", cron.Error, StringComparison.Ordinal);
+        Assert.Equal([asked], before.Except(Segments()));
+
+        bench.Configure();
+        (await bench.BarmanAsync("gc", "montagu")).Checked();
+        Assert.True(before.Except(Segments()).Count() >= 3);
+
+        List<string> Segments() => [.. Directory.EnumerateFiles(Path.Combine(bench.Rig.Home, "montagu/repository"), "0000*", SearchOption.AllDirectories).Where(static f => f.Contains("/wal/", StringComparison.Ordinal)).Select(static f => Path.GetFileName(f)!)];
+    }
+
+    [Fact]
     public async Task No_secret_is_in_the_environment_of_a_script()
     {
         using var scratch = new Scratch("hooks");
