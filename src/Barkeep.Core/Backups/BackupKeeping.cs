@@ -28,9 +28,23 @@ public static class BackupKeeping
             ? DutyLock.TryTake(locations.CollectionLock(server)) ?? throw Busy("a collection is running")
             : null;
         await lineage.Backups.KeepAsync(id, target, time.GetLocalNow(), cancellationToken);
+        if (collection is not null)
+        {
+            await RecordCollectedAsync(lineage, new(locations.SpoolDirectory(server, lineage.Identity.SystemId), lineage.Identity.SegmentSize), id, time.GetLocalNow(), cancellationToken);
+        }
         return target == KeepTarget.Full ? await FindMissingAsync(lineage, backup.Info!, cancellationToken) : null;
 
         BarkeepException Busy(string what) => new(ErrorKind.Busy, $"{what} of server {server}", "run the command again");
+    }
+
+    // What collection has removed after it is nobody's fault: neither lost, nor to be received again.
+    static async Task RecordCollectedAsync(Lineage lineage, WalSpool spool, BackupId id, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var received = await ReceivedWal.ListAsync(lineage.Wal, spool, cancellationToken);
+        if (new WalHoles(received).Of(await lineage.Backups.ListAsync(cancellationToken)).GetValueOrDefault(id) is { IsRecorded: false } missing)
+        {
+            await lineage.Wal.RecordGapAsync(new(missing.First.Timeline, missing.From, missing.To, $"it was removed while backup {id} was kept by itself", now), cancellationToken);
+        }
     }
 
     // On its own timeline, up to the newest segment there.

@@ -125,7 +125,7 @@ public sealed class WalFetch(Lineage lineage, WalSpool spool, ReceiverState? rec
     void RefuseToEndBeforeLaterWal(SegmentName name, ReceivedWal received, bool isPartHere)
     {
         var later = received.LastEnd(name.Timeline, name.End(Size));
-        var gap = received.Gaps.FirstOrDefault(g => g.Timeline == name.Timeline && g.From < name.End(Size) && g.To > name.Start(Size));
+        var gap = received.GapAt(received.HistoryOf(name.Timeline), name.Number(Size));
         var child = later is null ? LaterChild(name, received) : null;
         if (later is null && gap is null && child is null)
         {

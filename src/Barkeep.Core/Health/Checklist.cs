@@ -33,7 +33,7 @@ public static class Checklist
             .. Backups(facts),
             server is null ? null : Identity(facts, server),
             Receiver(facts),
-            Gaps(facts),
+            facts.Coverage is { } coverage ? Gaps(coverage) : null,
             Conflicts(facts),
         ];
         return [.. findings.OfType<Finding>()];
@@ -101,13 +101,22 @@ public static class Checklist
         ? Finding.Failed("receive-wal running", wrong)
         : Finding.Ok("receive-wal running");
 
-    // A gap before the newest backup is history: no restore of that backup crosses it.
-    static Finding Gaps(HealthFacts facts)
+    // One that was recorded and lies before the newest backup is history: no restore of that backup crosses it. What was here and is gone is a fault of the repository.
+    static Finding Gaps(WalCoverage coverage)
     {
-        var open = facts.Gaps.Where(g => facts.Newest?.Info is not { } info || g.To > info.BeginLsn || g.Timeline.Value > info.Timeline).ToList();
-        return open.Count > 0
-            ? Finding.Failed("WAL gaps", $"{string.Join("; ", open)}; cron takes a new backup")
-            : Finding.Ok("WAL gaps", facts.Gaps.Count == 0 ? null : $"{facts.Gaps.Count} before the newest backup");
+        const string Name = "WAL gaps";
+        var answers = new List<string>();
+        if (coverage.Lost.Count > 0)
+        {
+            answers.Add("barman put-wal brings WAL back, and so does a receiver that starts anew (receive-wal --stop) as long as the server has it");
+        }
+        if (coverage.IsOpen)
+        {
+            answers.Add("cron takes a new backup");
+        }
+        return answers.Count > 0
+            ? Finding.Failed(Name, string.Join("; ", [.. (coverage.IsOpen ? coverage.Gaps : coverage.Lost).Select(static g => g.ToString()), .. answers]))
+            : Finding.Ok(Name, coverage.Gaps.Count == 0 ? null : $"{coverage.Gaps.Count} before the newest backup");
     }
 
     static Finding Conflicts(HealthFacts facts)
@@ -133,12 +142,18 @@ public static class Checklist
         {
             yield return Finding.Failed("stored backups", string.Join("; ", damaged.Select(static b => $"backup {b.Id}: {b.Failure}")));
         }
+        else if (facts.CollectionDamage is { } damage)
+        {
+            yield return Finding.Failed("stored backups", $"nothing is removed: {damage}");
+        }
         if (facts.Newest is not { Info: { } info } newest)
         {
             yield return Finding.Failed(UsableBackup, "there is none; take one with barman backup");
             yield break;
         }
-        yield return Finding.Ok(UsableBackup, newest.Id.ToString());
+        yield return facts.Coverage is { IsOpen: false, Lack: { } lack }
+            ? Finding.Failed(UsableBackup, $"{lack}; cron takes one")
+            : Finding.Ok(UsableBackup, newest.Id.ToString());
         yield return newest.State == BackupState.WaitingForWals && facts.Now - info.EndTime > WalPatience
             ? Finding.Failed("backup complete", $"backup {newest.Id} still waits for WAL up to {info.EndLsn}")
             : Finding.Ok("backup complete", newest.State == BackupState.Done ? null : $"backup {newest.Id} waits for WAL up to {info.EndLsn}");

@@ -36,8 +36,11 @@ public sealed record HealthFacts
     /// <summary>Backups of the present cluster, oldest first.</summary>
     public IReadOnlyList<BackupRecord> Backups { get; init; } = [];
 
-    /// <summary>WAL of the present cluster that was never received.</summary>
-    public IReadOnlyList<Gap> Gaps { get; init; } = [];
+    /// <summary>How far those can be rolled forward; null when that cannot be seen.</summary>
+    public WalCoverage? Coverage { get; init; }
+
+    /// <summary>What keeps collection from removing anything until somebody acts; null for nothing.</summary>
+    public string? CollectionDamage { get; init; }
 
     /// <summary>WAL files that were refused, and kept apart.</summary>
     public IReadOnlyList<WalConflict> Conflicts { get; init; } = [];

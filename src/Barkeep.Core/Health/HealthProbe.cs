@@ -40,9 +40,15 @@ public sealed class HealthProbe(ServerConfig config, Locations locations, TimePr
             {
                 Known = lineage.Identity,
                 Backups = await lineage.Backups.ListAsync(cancellationToken),
-                Gaps = await lineage.Wal.ListGapsAsync(cancellationToken),
                 Conflicts = await lineage.Wal.ListConflictsAsync(cancellationToken),
-                WalBytes = (await lineage.Wal.ListSegmentsAsync(cancellationToken)).Sum(static s => s.StoredLength),
+            };
+            var spool = new WalSpool(locations.SpoolDirectory(config.Name, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
+            var received = await ReceivedWal.ListAsync(lineage.Wal, spool, cancellationToken);
+            facts = facts with
+            {
+                WalBytes = received.Stored.Sum(static s => s.StoredLength),
+                Coverage = WalCoverage.Of(received, facts.Backups, facts.ReceiverRuns ? facts.Receiver : null),
+                RepositoryFailure = received.Notes is [var note, ..] ? new(ErrorKind.Damaged, note) : null,
             };
             TryWrite(locations.ServerDirectory(config.Name));
             return facts;

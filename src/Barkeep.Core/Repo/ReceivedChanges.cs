@@ -60,12 +60,9 @@ public sealed record ReceivedChanges
         var size = received.SegmentSize;
         var start = size.StartOf(number);
         var name = SegmentName.Of(history.TimelineAt(start), number, size);
-        foreach (var gap in received.Gaps)
+        if (received.GapAt(history, number) is { } gap)
         {
-            if (gap.From < size.StartOf(number + 1) && gap.To > start && history.TimelineAt(gap.From) == gap.Timeline)
-            {
-                return Cannot($"the WAL from {gap.From} to {gap.To} is missing: {gap.Reason}");
-            }
+            return Cannot($"the WAL from {gap.From} to {gap.To} is missing: {gap.Reason}");
         }
         // Where later WAL is here, this will not come any more.
         return received.LastEnd(history.Timeline, size.StartOf(number + 1)) is null

@@ -27,6 +27,9 @@ public sealed class ReceivedWal
     /// <summary>What could not be read and is not needed, one line each.</summary>
     public IReadOnlyList<string> Notes { get; private init; } = [];
 
+    /// <summary>The segments in the repository, as they were listed; empty where nothing was.</summary>
+    public IReadOnlyList<StoredSegment> Stored { get; private init; } = [];
+
     /// <summary>Looks at spool and repository; a receiver may be at work meanwhile.</summary>
     public static async Task<ReceivedWal> ListAsync(WalArchive archive, WalSpool spool, CancellationToken cancellationToken)
     {
@@ -37,7 +40,8 @@ public sealed class ReceivedWal
         {
             segments[name] = new(name, WalPlace.Spool, Math.Min(length, size), length >= size);
         }
-        foreach (var stored in await archive.ListSegmentsAsync(cancellationToken))
+        var inRepository = await archive.ListSegmentsAsync(cancellationToken);
+        foreach (var stored in inRepository)
         {
             if (!stored.IsPartial)
             {
@@ -56,12 +60,12 @@ public sealed class ReceivedWal
         }
         try
         {
-            return new(segments.Values, histories, await archive.ListGapsAsync(cancellationToken), archive.SegmentSize);
+            return new(segments.Values, histories, await archive.ListGapsAsync(cancellationToken), archive.SegmentSize) { Stored = inRepository };
         }
         catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
         {
             // Gaps show in the segments themselves; their records say only why.
-            return new(segments.Values, histories, [], archive.SegmentSize) { Notes = [e.Message] };
+            return new(segments.Values, histories, [], archive.SegmentSize) { Notes = [e.Message], Stored = inRepository };
         }
     }
 
@@ -85,5 +89,46 @@ public sealed class ReceivedWal
             }
         }
         return last;
+    }
+
+    /// <summary>The history of a timeline; without ancestors when its file is not here.</summary>
+    public TimelineHistory HistoryOf(TimelineId timeline) => Histories.GetValueOrDefault(timeline) ?? TimelineHistory.Initial(timeline);
+
+    /// <summary>Why a segment is missing on a history, if that was recorded and it has not come since.</summary>
+    public Gap? GapAt(TimelineHistory history, ulong number) =>
+        Gaps.FirstOrDefault(g => g.From < SegmentSize.StartOf(number + 1) && g.To > SegmentSize.StartOf(number) && history.TimelineAt(g.From) == g.Timeline
+            && !(TryGet(SegmentName.Of(g.Timeline, number, SegmentSize), out var own) && own.IsComplete));
+
+    /// <summary>Where the first segment of a history begins that is here, at or after a position; null when there is none.</summary>
+    internal Lsn? NextStart(TimelineHistory history, Lsn from)
+    {
+        Lsn? next = null;
+        foreach (var name in _segments.Keys)
+        {
+            var start = name.Start(SegmentSize);
+            if (start >= from && !(start >= next) && IsOf(history, name))
+            {
+                next = start;
+            }
+        }
+        return next;
+    }
+
+    /// <summary>The numbers of which a history has a segment here, ascending.</summary>
+    internal IEnumerable<ulong> NumbersOf(TimelineHistory history) => _segments.Keys.Where(n => IsOf(history, n)).Select(n => n.Number(SegmentSize)).Distinct().Order();
+
+    // What a timeline has before it began, or after it was left, is not the history's.
+    bool IsOf(TimelineHistory history, SegmentName name)
+    {
+        var begin = Lsn.Invalid;
+        foreach (var ancestor in history.Ancestors)
+        {
+            if (ancestor.Timeline == name.Timeline)
+            {
+                return name.Start(SegmentSize) < ancestor.End && name.End(SegmentSize) > begin;
+            }
+            begin = ancestor.End;
+        }
+        return name.Timeline == history.Timeline && name.End(SegmentSize) > begin;
     }
 }

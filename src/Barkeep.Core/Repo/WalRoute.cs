@@ -52,6 +52,12 @@ public sealed record WalRoute
         return chosen;
     }
 
+    /// <summary>The timelines besides its own to whose beginning recovery from a backup comes, ascending.</summary>
+    public static IReadOnlyList<TimelineId> ReachableFrom(ReceivedWal received, TimelineId timeline, Lsn begin, Lsn end) =>
+    [
+        .. received.Histories.Values.Where(h => h.Timeline != timeline && h.Contains(timeline, end) && Follow(received, h, begin).End >= h.Ancestors[^1].End).Select(static h => h.Timeline).Order(),
+    ];
+
     /// <summary>Where the WAL of this history ends that was received beyond a gap; null when nothing of it is, whatever there is of other branches.</summary>
     public Lsn? EndBeyondGap(ReceivedWal received)
     {
@@ -66,6 +72,9 @@ public sealed record WalRoute
         }
         return last;
     }
+
+    /// <summary>What is missing where the route ends; null when its history goes no further yet.</summary>
+    public MissingWal? FindMissing(ReceivedWal received) => MissingWal.Find(received, History, Missing.Number(SegmentSize));
 
     /// <summary>The same without what is not needed to read up to a position, the end of a record.</summary>
     public WalRoute Until(Lsn end)
@@ -88,18 +97,19 @@ public sealed record WalRoute
         var number = size.NumberOf(begin);
         var parts = new List<WalPart>();
         var end = size.StartOf(number);
-        var whole = true;
-        for (; whole && Find(received, history, number) is { } part; number++)
+        while (Find(received, history, number) is { } part)
         {
             parts.Add(part);
             end = size.StartOf(number) + part.Keep;
-            whole = part.Keep == size.Bytes;
+            if (!part.IsWhole(size))
+            {
+                break;
+            }
+            number++;
         }
-        if (!whole)
-        {
-            number--;
-        }
-        return new() { History = history, SegmentSize = size, Parts = parts, End = end, ReceivedEnd = end, Missing = SegmentName.Of(history.TimelineAt(size.StartOf(number)), number, size) };
+        // Where its timeline was left within the segment, the one that is missing is the next timeline's.
+        var at = end < size.StartOf(number + 1) ? end : size.StartOf(number);
+        return new() { History = history, SegmentSize = size, Parts = parts, End = end, ReceivedEnd = end, Missing = SegmentName.Of(history.TimelineAt(at), number, size) };
     }
 
     // As recovery looks for it (xlogrecovery.c, XLogFileReadAnyTLI): on the newest timeline that had begun by the segment's end.

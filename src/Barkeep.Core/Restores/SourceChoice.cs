@@ -254,8 +254,8 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
     static BarkeepException WalMissing(BackupId id, BackupInfo info, ReceivedWal received, WalRoute route)
     {
         var what = $"backup {id} needs the WAL up to {info.EndLsn}, but only that up to {route.End} is here: ";
-        return received.LastEnd(route.Missing.Timeline, route.Missing.Start(route.SegmentSize)) is null
+        return route.FindMissing(received) is not { } missing
             ? new(ErrorKind.BackupUnusable, $"{what}the rest of segment {route.Missing} has not been received", "wait until barman receive-wal has received it, or use another backup")
-            : new(ErrorKind.WalGap, $"{what}segment {route.Missing} is missing", "use another backup");
+            : new(ErrorKind.WalGap, $"{what}WAL is missing, {missing}", "use another backup");
     }
 }

@@ -40,7 +40,7 @@ sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool
     {
         RecoveryTargetKind.Immediate => true,
         RecoveryTargetKind.Lsn => target.Lsn <= route.End + HeaderAtEnd,
-        RecoveryTargetKind.Time => route.EndBeyondGap(received) is null && (TimestampTz.From(target.Time) == lastCommit?.Time || target.Time <= KnownUntil()),
+        RecoveryTargetKind.Time => route.FindMissing(received) is null && (TimestampTz.From(target.Time) == lastCommit?.Time || target.Time <= KnownUntil()),
         _ => false,
     };
 
@@ -61,12 +61,12 @@ sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool
     {
         var lastCommit = outcome.LastCommit is { } commit ? $", with the last transaction at {commit.Time.Print(TimeZoneInfo.Local)}" : "";
         var here = $"timeline {route.History.Timeline.Value} up to {route.End}{lastCommit}";
-        if (route.EndBeyondGap(received) is { } after)
+        if (route.FindMissing(received) is { } missing)
         {
-            var reason = received.Gaps.FirstOrDefault(g => g.From < route.Missing.End(route.SegmentSize) && g.To > route.Missing.Start(route.SegmentSize))?.Reason;
+            var after = route.EndBeyondGap(received);
             return new(
                 ErrorKind.WalGap,
-                $"{outcome.Obstacle}; WAL is missing from there on, segment {route.Missing} being the first that is not complete{(reason is null ? "" : $" ({reason})")}, and what is here again, up to {after}, cannot be reached from backup {backup.BackupId}",
+                $"{outcome.Obstacle}; WAL is missing, {missing}{(after is null ? "" : $"; what is here after it, up to {after}, cannot be reached from backup {backup.BackupId}")}",
                 $"leave the target out to restore {here}, or use a backup that was taken after the gap");
         }
         return new(ErrorKind.TargetUnreachable, outcome.Obstacle!, $"leave the target out to restore everything that is here: {here}; barman targets {options.Server} shows what can be reached");

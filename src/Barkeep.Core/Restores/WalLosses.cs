@@ -19,12 +19,11 @@ static class WalLosses
         }
 
         // A gap in the restored history.
-        if (route.EndBeyondGap(received) is { } last)
+        if (route.FindMissing(received) is { } missing)
         {
-            var reason = received.Gaps.FirstOrDefault(g => g.From < route.Missing.End(size) && g.To > route.Missing.Start(size))?.Reason;
-            warnings.Add(reason is null && source.Backup.Keep == KeepTarget.Standalone
+            warnings.Add(!missing.IsRecorded && source.Backup.Keep == KeepTarget.Standalone
                 ? $"backup {source.Backup.Id} is kept by itself, without the WAL after it: the restore ends at {route.End}"
-                : $"WAL IS MISSING: the restore ends at {route.End}, where segment {route.Missing} is not complete{(reason is null ? "" : $" ({reason})")}; what was committed from there to {last} is lost, unless a later backup holds it");
+                : $"WAL IS MISSING, {missing}: the restore ends at {route.End}; what was committed after that is lost, unless a later backup holds it");
         }
 
         // Bytes that are there and cannot be replayed. Zeros in the last segment are what a crash of the machine leaves behind the last flush.

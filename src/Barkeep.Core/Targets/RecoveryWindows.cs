@@ -123,19 +123,17 @@ public sealed class RecoveryWindows
 
     string? EndedBy(WalRoute route, IReadOnlyList<BackupRecord> backups)
     {
-        var size = route.SegmentSize;
-        if (_received.Gaps.FirstOrDefault(g => g.From < route.Missing.End(size) && g.To > route.End && route.History.TimelineAt(g.From) == g.Timeline) is { } gap)
+        var missing = route.FindMissing(_received);
+        if (missing is { IsRecorded: true } gap)
         {
             return $"the WAL from {gap.From} to {gap.To} is missing: {gap.Reason}";
         }
-        if (route.Defect is { } defect && route.ReceivedEnd > route.End.AlignUp(size.Bytes))
+        if (route.Defect is { } defect && route.ReceivedEnd > route.End.AlignUp(route.SegmentSize.Bytes))
         {
             return $"the WAL after it is damaged: {defect}";
         }
-        return route.EndBeyondGap(_received) is null
-            ? null
-            : backups is [{ Keep: KeepTarget.Standalone } alone]
-                ? $"backup {alone.Id} is kept by itself, without the WAL after it"
-                : $"WAL segment {route.Missing} is missing";
+        return missing is not null && backups is [{ Keep: KeepTarget.Standalone } alone]
+            ? $"backup {alone.Id} is kept by itself, without the WAL after it"
+            : missing?.Reason;
     }
 }

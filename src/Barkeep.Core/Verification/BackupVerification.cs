@@ -160,21 +160,18 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, int jobs
             _damage.Add(new($"timeline {backup.Timeline}", $"no history leads on from {backup.EndLsn}, where the backup ends", ErrorKind.WalGap, [id], [], 0));
             return;
         }
-        var after = route.Missing.End(route.SegmentSize);
-        var last = route.EndBeyondGap(received);
-        var reason = received.Gaps.FirstOrDefault(g => g.From < after && g.To > route.Missing.Start(route.SegmentSize))?.Reason;
+        var missing = route.FindMissing(received);
         if (route.ReceivedEnd < backup.EndLsn)
         {
-            var why = reason ?? (last is null ? "it has not been received yet" : "it is not there");
-            _damage.Add(new($"WAL segment {route.Missing}", $"{why}; the backup needs it up to {backup.EndLsn}", ErrorKind.WalGap, [id], [], 0));
+            _damage.Add(new($"WAL segment {route.Missing}", $"{(missing is null ? "it has not been received yet" : $"WAL is missing, {missing}")}; the backup needs it up to {backup.EndLsn}", ErrorKind.WalGap, [id], [], 0));
         }
-        else if (last is { } end && reason is not null)
+        else if (missing is { IsRecorded: true } && route.EndBeyondGap(received) is not null)
         {
-            _notes.Add($"from backup {id} no restore gets past {route.ReceivedEnd}: {reason}; there is WAL again up to {end}, for later backups");
+            _notes.Add($"WAL is missing, {missing}: no restore from backup {id} crosses that; the WAL after it is for later backups");
         }
-        else if (last is { } lost)
+        else if (missing is { IsRecorded: false })
         {
-            _damage.Add(new($"WAL segment {route.Missing}", $"it is not there, and there is WAL behind it up to {lost}; no restore gets past {route.ReceivedEnd}", ErrorKind.WalGap, [id], [], 0));
+            _damage.Add(new($"WAL segment {route.Missing}", $"WAL is missing, {missing}: no restore crosses that", ErrorKind.WalGap, [id], [], 0));
         }
     }
 

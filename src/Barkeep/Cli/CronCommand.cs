@@ -73,8 +73,8 @@ sealed class CronCommand : SessionCommand
         // What no backup needs any more goes.
         await CollectAsync(session, config, repository, cancellationToken);
 
-        // No restore crosses a gap, so what came after it needs a backup of its own.
-        if (interrupted is not null && await LacksBackupAsync(session, lineage, cancellationToken) is { } reason)
+        // No restore crosses a gap, nor gets to a timeline that branched off before each backup's end: what came after needs a backup of its own.
+        if (interrupted is not null && await LacksBackupAsync(session, server, lineage, cancellationToken) is { } reason)
         {
             session.Output.Warning($"starting a backup of server {server}: {reason}");
             OwnProgram.StartDetached(session.Locations.BackupLog(server), "backup", server.ToString());
@@ -98,20 +98,14 @@ sealed class CronCommand : SessionCommand
         }
     }
 
-    static async Task<string?> LacksBackupAsync(Session session, Lineage lineage, CancellationToken cancellationToken)
+    static async Task<string?> LacksBackupAsync(Session session, ServerName server, Lineage lineage, CancellationToken cancellationToken)
     {
-        var gaps = await lineage.Wal.ListGapsAsync(cancellationToken);
-        if (gaps.Count == 0)
+        var backups = await lineage.Backups.ListPartsAsync(cancellationToken);
+        if (backups is [.., var (id, parts)] && parts.HasFlag(BackupParts.Failed)
+            && await lineage.Backups.TryGetAsync(id, cancellationToken) is { State: BackupState.Failed, StartedAt: { } failed } && session.Time.GetUtcNow() - failed < Forbearance)
         {
             return null;
         }
-        var backups = await lineage.Backups.ListAsync(cancellationToken);
-        if (backups is [.., { State: BackupState.Failed, StartedAt: { } failed }] && session.Time.GetUtcNow() - failed < Forbearance)
-        {
-            return null;
-        }
-        var newest = backups.LastOrDefault(static b => b.Info is not null)?.Info;
-        var open = gaps.LastOrDefault(g => newest is null || g.To > newest.BeginLsn || g.Timeline.Value > newest.Timeline);
-        return open is null ? null : $"WAL is missing, {open}";
+        return (await CoverageReport.LookAsync(session, server, lineage, cancellationToken)).Lack;
     }
 }

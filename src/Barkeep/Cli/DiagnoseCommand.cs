@@ -100,6 +100,6 @@ sealed class DiagnoseCommand : SessionCommand
         ["receiver_flushed"] = facts.Receiver?.Flushed.ToString(),
         ["receiver_updated_at"] = facts.Receiver?.UpdatedAt.ToString("O"),
         ["slots"] = new JsonArray([.. (facts.Server?.Slots ?? []).Select(static s => (JsonNode)$"{s.Name}: {s.WalStatus ?? "no WAL"}, {new ByteSize(s.RetainedBytes)} retained, {s.Client ?? "inactive"}")]),
-        ["gaps"] = new JsonArray([.. facts.Gaps.Select(static g => (JsonNode)g.ToString())]),
+        ["gaps"] = new JsonArray([.. (facts.Coverage?.Gaps ?? []).Select(static g => (JsonNode)g.ToString())]),
     };
 }

@@ -130,7 +130,7 @@ sealed class ReplicationStatusCommand : SessionCommand
                 json[key + "_diff_bytes"] = Math.Max(0, end - position);
             }
         }
-        var gaps = (await session.OpenRepositoryAsync(server, cancellationToken)).Current is { } lineage ? await lineage.Wal.ListGapsAsync(cancellationToken) : [];
+        var gaps = (await session.OpenRepositoryAsync(server, cancellationToken)).Current is { } lineage ? (await CoverageReport.LookAsync(session, server, lineage, cancellationToken)).Gaps : [];
         foreach (var gap in gaps)
         {
             session.Output.Line($"     WAL gap         : {gap}");

@@ -151,8 +151,12 @@ sealed class SetupCommand : SessionCommand
         var lineage = await session.OpenLineageAsync(config.Name, cancellationToken);
         if ((await lineage.Backups.ListAsync(cancellationToken)).LastOrDefault(static b => b.State is BackupState.Done or BackupState.WaitingForWals) is { } usable)
         {
-            session.Output.Info($"Backup {usable.Id} exists; taking no other");
-            return;
+            if ((await CoverageReport.LookAsync(session, config.Name, lineage, cancellationToken)).Lack is not { } lack)
+            {
+                session.Output.Info($"Backup {usable.Id} exists; taking no other");
+                return;
+            }
+            session.Output.Info($"Backup {usable.Id} exists, but {lack}: taking another");
         }
         await BackupReport.RunAsync(session, config, new BackupOptions { Jobs = config.Jobs, BandwidthLimit = config.BandwidthLimit }, cancellationToken);
     }

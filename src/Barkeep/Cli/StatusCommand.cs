@@ -51,9 +51,9 @@ sealed class StatusCommand : SessionCommand
         yield return ("first_backup", "First available backup", usable.Count == 0 ? "None" : usable[0].Id.ToString());
         yield return ("last_backup", "Last available backup", usable.Count == 0 ? "None" : usable[^1].Id.ToString());
         yield return ("minimum_redundancy", "Minimum redundancy requirements", MinimumRedundancy(config, facts));
-        if (facts.Gaps.Count > 0)
+        if (facts.Coverage is { Gaps: { Count: > 0 } gaps })
         {
-            yield return ("wal_gaps", "WAL gaps", string.Join("; ", facts.Gaps));
+            yield return ("wal_gaps", "WAL gaps", string.Join("; ", gaps));
         }
     }
 

@@ -1,4 +1,3 @@
-using System.Text;
 using Barkeep.Repo;
 using Barkeep.Wal;
 using CsCheck;
@@ -6,10 +5,10 @@ using Xunit;
 
 namespace Barkeep.Tests.Repo;
 
-/// <summary>Segments of 1 MiB are written <c>timeline:number</c>, with <c>+bytes</c> when they are the tail, <c>~</c> when partial.</summary>
+/// <summary>Segments are written as <see cref="WrittenSegments"/> says.</summary>
 public sealed class WalRouteTests
 {
-    static readonly SegmentSize Size = new(1 << 20);
+    static readonly SegmentSize Size = WrittenSegments.Size;
     static readonly Lsn Begin = new(0x200028);
     static readonly Lsn End = new(0x200138);
 
@@ -20,6 +19,10 @@ public sealed class WalRouteTests
     [Fact]
     public void A_missing_segment_ends_the_route() =>
         Assert.Equal("000000010000000000000004", AssertRoute("1:2 1:3 1:5 1:6+100", [], "1:2 1:3", "0/400000").Missing.ToString());
+
+    [Fact]
+    public void A_partial_segment_in_the_midst_ends_the_route_as_a_missing_one_does() =>
+        Assert.Equal("000000010000000000000003", AssertRoute("1:2 1:3~ 1:4", [], "1:2 1:3", "0/400000").Missing.ToString());
 
     [Fact]
     public void Segments_before_the_backup_do_not_matter() =>
@@ -106,25 +109,5 @@ public sealed class WalRouteTests
     static string Text(WalPart part) =>
         $"{part.Segment.Name.Timeline.Value}:{part.Segment.Name.Number(Size)}{(part.Keep == Size.Bytes ? "" : $"+{part.Keep}")}";
 
-    static ReceivedWal Wal(string received, string[] histories) => new(
-        received.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Segment),
-        histories.Select(History),
-        [],
-        Size);
-
-    static ReceivedSegment Segment(string text)
-    {
-        var parts = text.TrimEnd('~').Split(':', '+');
-        var name = SegmentName.Of(new(uint.Parse(parts[0])), ulong.Parse(parts[1]), Size);
-        return text.EndsWith('~') ? new(name, WalPlace.Partial, Size.Bytes, false)
-            : parts.Length == 3 ? new(name, WalPlace.Spool, long.Parse(parts[2]), false)
-            : new(name, WalPlace.Repository, Size.Bytes, true);
-    }
-
-    static TimelineHistory History(string text)
-    {
-        var parts = text.Split(':');
-        var lines = parts[1].Split(',').Select(l => $"{l.Trim().Replace(' ', '\t')}\treason\n");
-        return TimelineHistory.Parse(new(uint.Parse(parts[0])), Encoding.ASCII.GetBytes(string.Concat(lines)));
-    }
+    static ReceivedWal Wal(string received, string[] histories) => WrittenSegments.Wal(received, histories);
 }

@@ -157,9 +157,13 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
             yield return ("Compression ratio", string.Create(CultureInfo.InvariantCulture, $"{ratio:0.0%}"));
         }
         yield return ("Last available", backup.LastSegment?.ToString() ?? "None");
+        if (Reachable() is { } timelines)
+        {
+            yield return ("Reachable timelines", timelines);
+        }
         if (backup.Gap is { } gap)
         {
-            yield return ("WAL gap", $"{gap}; restores of this backup end before it");
+            yield return ("WAL gap", $"{gap}; {(gap.From < info.EndLsn ? "this backup cannot be restored" : "restores of this backup end before it")}");
         }
     }
 
@@ -274,6 +278,10 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
             ["disk_usage_bytes"] = backup.LaterWal.Bytes,
             ["last_available"] = backup.LastSegment?.ToString(),
         };
+        if (Reachable() is { } timelines)
+        {
+            json["reachable_timelines"] = timelines;
+        }
         if (backup.Gap is { } gap)
         {
             json["wal_gap"] = gap.ToString();
@@ -289,6 +297,8 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
         }
         return json;
     }
+
+    string? Reachable() => backup.Reachable is { Count: > 0 } timelines ? string.Join(", ", timelines.Select(static t => t.Value.ToString(CultureInfo.InvariantCulture))) : null;
 
     static SegmentName Begin(BackupInfo info) => SegmentName.Containing(new(info.Timeline), info.BeginLsn, new(info.SegmentSize));
 

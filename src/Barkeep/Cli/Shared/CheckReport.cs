@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Barkeep.Backups;
 using Barkeep.Configuration;
 using Barkeep.Health;
 
@@ -10,6 +11,11 @@ static class CheckReport
     public static async Task<(HealthFacts Facts, IReadOnlyList<Finding> Findings)> GatherAsync(Session session, ServerConfig config, CancellationToken cancellationToken)
     {
         var facts = await new HealthProbe(config, session.Locations, session.Time).GatherAsync(cancellationToken);
+        if (facts.RepositoryFailure is null)
+        {
+            var collector = new Collector(await session.OpenRepositoryAsync(config.Name, cancellationToken), config.Name, session.Locations);
+            facts = facts with { CollectionDamage = await collector.FindDamageAsync(cancellationToken) };
+        }
         return (facts, Checklist.Judge(facts));
     }
 

@@ -66,8 +66,14 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
     /// <summary>The newest segment that belongs to it.</summary>
     public SegmentName? LastSegment { get; private set; }
 
-    /// <summary>The first stretch of WAL after its begin that was never received: no restore of it crosses that.</summary>
-    public Gap? Gap { get; private set; }
+    /// <summary>The first WAL after its begin that is missing: no restore of it crosses that.</summary>
+    public MissingWal? Gap { get; set; }
+
+    /// <summary>The WAL of its cluster; null when that was not asked for.</summary>
+    public ReceivedWal? Received { get; set; }
+
+    /// <summary>The timelines besides its own that restores of it can follow.</summary>
+    public IReadOnlyList<TimelineId> Reachable => Received is { } received && Info is { } info ? WalRoute.ReachableFrom(received, new(info.Timeline), BeginLsn, EndLsn) : [];
 
     /// <summary>What a restore of it writes: the cluster and the WAL that it needs.</summary>
     public ByteSize Size => new((Info?.ClusterSize ?? 0) + OwnWal.Bytes);
@@ -88,10 +94,6 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
         }
         LastSegment = LastSegment is { } last && last > segment ? last : segment;
     }
-
-    /// <summary>Learns what was never received.</summary>
-    public void Note(IReadOnlyList<Gap> gaps) =>
-        Gap = Info is null ? null : gaps.Where(g => g.To > BeginLsn && g.Timeline.Value >= Info.Timeline).MinBy(static g => g.From);
 
     public string ListLine(ServerName server)
     {

@@ -39,9 +39,7 @@ sealed class ServerBackups
             var backups = (await lineage.Backups.ListAsync(cancellationToken)).Select(b => new ServerBackup(lineage, b, running)).ToList();
             if (withWal && backups.Count > 0)
             {
-                Count(backups, await lineage.Wal.ListSegmentsAsync(cancellationToken));
-                var gaps = await ListGapsAsync(session, lineage, cancellationToken);
-                backups.ForEach(b => b.Note(gaps));
+                await LookAtWalAsync(session, server, lineage, backups, cancellationToken);
             }
             all.AddRange(backups);
         }
@@ -82,17 +80,25 @@ sealed class ServerBackups
             OldestFirst.Count == 0 ? "there is none yet; take one with barman backup" : $"barman list-backups {server} shows all");
     }
 
-    // That nobody can say why WAL is missing is no reason to show no backups.
-    static async Task<IReadOnlyList<Gap>> ListGapsAsync(Session session, Lineage lineage, CancellationToken cancellationToken)
+    // By names alone. That nobody can say what of it leads where is no reason to show no backups.
+    static async Task LookAtWalAsync(Session session, ServerName server, Lineage lineage, List<ServerBackup> backups, CancellationToken cancellationToken)
     {
         try
         {
-            return await lineage.Wal.ListGapsAsync(cancellationToken);
+            var received = await ReceivedWal.ListAsync(lineage.Wal, session.SpoolOf(server, lineage), cancellationToken);
+            received.Notes.ToList().ForEach(session.Output.Warning);
+            Count(backups, received.Stored);
+            var missing = new WalHoles(received).Of([.. backups.Select(static b => b.Record)]);
+            foreach (var backup in backups.Where(static b => b.Info is not null))
+            {
+                backup.Gap = missing.GetValueOrDefault(backup.Id);
+                backup.Received = received;
+            }
         }
         catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.NewerRepository)
         {
-            session.Output.Warning(e.Line);
-            return [];
+            session.Output.Warning($"what WAL is missing is not known: {e.Line}");
+            Count(backups, await lineage.Wal.ListSegmentsAsync(cancellationToken));
         }
     }
 

@@ -1,0 +1,44 @@
+using Barkeep.Repo;
+using Barkeep.Wal;
+
+namespace Barkeep.Health;
+
+/// <summary>How far a cluster's backups can be rolled forward over the WAL that is here, as names tell.</summary>
+/// <param name="Gaps">What is missing on the way from any backup, in order. What was missing before the oldest, or has come since, concerns nobody.</param>
+/// <param name="IsOpen">Whether such a gap lies between all backups and the present.</param>
+/// <param name="Lack">Why only a new backup leads to the present; null when another one does, or there is none at all.</param>
+public sealed record WalCoverage(IReadOnlyList<WalGap> Gaps, bool IsOpen, string? Lack)
+{
+    /// <summary>What has been removed by other hands: nobody recorded that it never came.</summary>
+    public IReadOnlyList<WalGap> Lost => [.. Gaps.Where(static g => !g.Missing.IsRecorded)];
+
+    /// <param name="backups">All of the cluster, oldest first.</param>
+    /// <param name="receiver">What the receiver last said; null when it has said nothing, or does not run.</param>
+    public static WalCoverage Of(ReceivedWal received, IReadOnlyList<BackupRecord> backups, ReceiverState? receiver)
+    {
+        var holes = new WalHoles(received);
+        var all = holes.Of(backups).Where(h => !IsToCome(h.Value)).GroupBy(static h => h.Value, static h => h.Key).Select(static g => new WalGap(g.Key, [.. g.Order()]));
+        if (backups.LastOrDefault(static b => b.Info is not null)?.Info is not { } newest)
+        {
+            // A backup that is taken now begins after all of it; but why there is none may be that.
+            var recorded = received.Gaps.Select(holes.LeftOf).OfType<MissingWal>().Distinct().Select(static m => new WalGap(m, [])).ToList();
+            return new(recorded, recorded.Count > 0, recorded.Count > 0 ? $"WAL is missing, {recorded[^1]}" : null);
+        }
+        IReadOnlyList<WalGap> gaps = [.. all.OrderBy(static g => g.Missing.From)];
+        // As long as it streams, the server is where it says. Else the last backup knows best.
+        var present = receiver is { Phase: ReceiverPhase.Streaming, Timeline: { } streamed } ? streamed : new TimelineId(newest.Timeline);
+        if (holes.AnyLeadsTo(present, backups, IsToCome))
+        {
+            return new(gaps, IsOpen: false, null);
+        }
+        var open = gaps.LastOrDefault(g => g.Backups.Any(b => b.ToString() == newest.BackupId));
+        return open is not null && received.HistoryOf(present).Contains(new(newest.Timeline), newest.EndLsn)
+            ? new(gaps, IsOpen: true, $"WAL is missing, {open.Missing}")
+            : new(gaps, IsOpen: false, $"no backup leads to timeline {present.Value}, on which the server is now{Left(received.HistoryOf(present))}");
+
+        // The receiver has not got so far: it goes back to what is missing, as long as the server has it.
+        bool IsToCome(MissingWal missing) => !missing.IsRecorded && receiver is not null && receiver.Flushed < missing.To;
+    }
+
+    static string Left(TimelineHistory history) => history.Ancestors.Count == 0 ? "" : $" and which left timeline {history.Ancestors[^1].Timeline.Value} at {history.Ancestors[^1].End}";
+}

@@ -1,0 +1,18 @@
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Health;
+using Barkeep.Repo;
+
+namespace Barkeep.Cli.Shared;
+
+/// <summary>Looks how far a server's backups can be rolled forward, and whether a new one is due for that.</summary>
+static class CoverageReport
+{
+    public static async Task<WalCoverage> LookAsync(Session session, ServerName server, Lineage lineage, CancellationToken cancellationToken)
+    {
+        // In this order: what comes in between is then more than was told, not less.
+        var receiver = DutyLock.IsHeld(session.Locations.ReceiverLock(server)) ? ReceiverState.TryRead(session.Locations.ReceiverStateFile(server)) : null;
+        var backups = await lineage.Backups.ListAsync(cancellationToken);
+        return WalCoverage.Of(await ReceivedWal.ListAsync(lineage.Wal, session.SpoolOf(server, lineage), cancellationToken), backups, receiver);
+    }
+}
