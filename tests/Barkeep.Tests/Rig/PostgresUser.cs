@@ -14,7 +14,7 @@ static class PostgresUser
 
     public static int Gid => Ids.Value.Gid;
 
-    /// <summary>Gives a directory and all in it to the user.</summary>
+    /// <summary>Gives a directory and all in it to the user. What is the user's already keeps its times, by which a delta restore sees that nobody has touched it.</summary>
     public static async Task OwnAsync(string path) =>
-        (await Command.RunAsync("chown", "--recursive", "--no-dereference", $"{Uid}:{Gid}", path)).Checked();
+        (await Command.RunAsync("find", path, "(", "-not", "-uid", $"{Uid}", "-o", "-not", "-gid", $"{Gid}", ")", "-exec", "chown", "--no-dereference", $"{Uid}:{Gid}", "{}", "+")).Checked();
 }
