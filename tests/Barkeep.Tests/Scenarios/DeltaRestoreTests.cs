@@ -84,33 +84,35 @@ public sealed class DeltaRestoreTests(DeltaCluster cluster)
         // Its children may outlive a postmaster that was killed.
         await Eventually.IsTrueAsync(() => !ProcessTable.Pids().Any(pid => new FileInfo($"/proc/{pid}/cwd").LinkTarget == scratch.Path), "the server's processes end");
         var delta = (await source.DeltaAsync(scratch.Path)).Delta!;
-        Assert.True(how == "in recovery" || delta.RemovedCount > 2, $"{delta}");
+        Assert.True(delta.SkippedFiles > 500 && (how == "in recovery" || delta.RemovedCount > 2), $"{delta}");
         await using (await source.StartAsync(scratch.Path))
         {
         }
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task After_a_power_cut_the_record_is_believed_only_where_no_server_was_started(bool wasStarted)
+    [InlineData(true, true, false)]
+    [InlineData(true, false, true)]
+    [InlineData(false, true, true)]
+    public async Task After_a_power_cut_the_record_is_believed_only_where_no_server_was_started(bool wasStarted, bool wasCut, bool isBelieved)
     {
         var source = await cluster.GetAsync();
         using var scratch = new Scratch("target");
         await source.RestoreAsync(scratch.Path, source.First);
         if (wasStarted)
         {
-            await using var clone = await TestCluster.OnDirectoryAsync(scratch.Path, source.Source);
-            await clone.StartAsync();
-            await clone.RecoveredAsync();
-            await clone.StopAsync();
+            // In single-user mode, with nothing to do: it replays and ends. The files keep all their times but for what it writes.
+            (await source.Source.RunAsync("postgres", "--single", "-D", scratch.Path, "postgres")).Checked();
         }
-        await ComeFromAnotherBootAsync(Path.Combine(scratch.Path, "barkeep.restored"));
+        if (wasCut)
+        {
+            await ComeFromAnotherBootAsync(Path.Combine(scratch.Path, "barkeep.restored"));
+        }
 
         var delta = (await source.DeltaAsync(scratch.Path)).Delta!;
 
-        Assert.Equal(wasStarted, delta.SkippedFiles == 0);
-        Assert.Equal(wasStarted, delta.ReadFiles > 1000);
+        Assert.Equal(isBelieved, delta.SkippedFiles > 500);
+        Assert.Equal(isBelieved, delta.SkippedFiles > 0);
     }
 
     [Fact]
@@ -232,7 +234,8 @@ public sealed class DeltaRestoreTests(DeltaCluster cluster)
             await clone.SqlAsync("UPDATE t SET s = 'mine'; DROP TABLE added; CREATE TABLE mine AS SELECT 1 AS i; CHECKPOINT");
             await clone.StopAsync();
         }
-        Assert.True((await RestoreJob.RunAsync(into, null, default)).Delta!.RemovedCount > 0);
+        var touched = (await RestoreJob.RunAsync(into, null, default)).Delta!;
+        Assert.True(touched.SkippedFiles > 500 && touched.RemovedCount > 0, $"{touched}");
         await AssertSameAsync(target, fresh);
         await using var restored = await TestCluster.OnDirectoryAsync(target, source);
         await restored.StartAsync();
