@@ -71,7 +71,8 @@ sealed class RestoredConfiguration(TargetTree tree, Manifest manifest, RestorePl
         // What recovery needs and what must not reach out; postgresql.auto.conf is read last.
         WriteAuto();
         tree.WriteFile(plan.Recovery.SignalFile, []);
-        return [.. _disarmed.OrderBy(static d => d.File, StringComparer.Ordinal).ThenBy(static d => d.Line)];
+        // What is left out in one place and set in another counts as set.
+        return [.. _disarmed.Where(d => d.Value is not null || !_disarmed.Exists(o => o.Name == d.Name && o.Value is not null)).OrderBy(static d => d.File, StringComparer.Ordinal).ThenBy(static d => d.Line)];
     }
 
     void LeaveOutPlaces()

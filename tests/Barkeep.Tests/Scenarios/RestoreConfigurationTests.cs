@@ -89,7 +89,7 @@ public sealed class RestoreConfigurationTests
         await File.AppendAllLinesAsync(Path.Combine(etc, "postgresql.conf"),
         [
             $"data_directory = '{server.DataDirectory}'", $"hba_file = '{etc}/pg_hba.conf'", $"ident_file = '{etc}/pg_ident.conf'", $"external_pid_file = '{scratch.Path}/15-main.pid'",
-            "include_dir = 'conf.d'", "cluster_name = '15/main'", "work_mem = '7MB'", "search_path = '\"$user\", public, \"it''s\"'", "max_connections = 77", "synchronous_standby_names = ''",
+            "include_dir = 'conf.d'", "cluster_name = '15/main'", "ssl_cert_file = '/etc/ssl/certs/nowhere.pem'", "work_mem = '7MB'", "search_path = '\"$user\", public, \"it''s\"'", "max_connections = 77", "synchronous_standby_names = ''",
         ]);
         await File.WriteAllTextAsync(Path.Combine(etc, "conf.d/more.conf"), "maintenance_work_mem = '33MB'\n");
         (await Command.RunAsync("chown", "--recursive", $"{PostgresUser.Uid}:{PostgresUser.Gid}", scratch.Path)).Checked();
@@ -118,6 +118,17 @@ public sealed class RestoreConfigurationTests
         Assert.Equal("77", await restored.ScalarAsync<string>("SHOW max_connections"));
         Assert.Equal("\"$user\", public, \"it's\"", await restored.ScalarAsync<string>("SHOW search_path"));
         Assert.Equal(target, await restored.ScalarAsync<string>("SHOW data_directory"));
+        Assert.Equal(["hot_standby", "max_logical_replication_workers", "ssl_cert_file", "unix_socket_directories"], result.Disarmed.Select(static d => d.Name).Order(StringComparer.Ordinal));
+        var left = Assert.Single(result.Disarmed, static d => d.Value is null);
+        Assert.Equal("# left out by barkeep: ssl_cert_file = '/etc/ssl/certs/nowhere.pem'", (await File.ReadAllLinesAsync(Path.Combine(target, left.File)))[left.Line - 1]);
+
+        // Its own configuration is complete, and a backup of it restores to the same.
+        var again = Path.Combine(scratch.Path, "again");
+        var second = await RestoredAgainTests.BackUpAndRestoreAsync(restored, again);
+        Assert.Empty(second.Warnings);
+        Assert.Equal("hot_standby", Assert.Single(second.Disarmed).Name);
+        Assert.Equal("original-config", Path.GetFileName(Assert.Single(Directory.EnumerateDirectories(again, "original-config*"))));
+        Assert.Equal(await File.ReadAllTextAsync(Path.Combine(target, "postgresql.conf")), await File.ReadAllTextAsync(Path.Combine(again, "postgresql.conf")));
     }
 
     [Fact]

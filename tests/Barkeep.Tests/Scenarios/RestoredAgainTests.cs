@@ -39,13 +39,14 @@ public sealed class RestoredAgainTests(RestorableCluster cluster)
                 await restored.SqlAsync("ALTER SYSTEM SET maintenance_work_mem = '33MB'");
             }
             result = await BackUpAndRestoreAsync(restored, DirectoryOf(generation + 1));
+            Assert.Equal(2, result.Plan.Tablespaces.Count);
         }
 
         string DirectoryOf(int generation) => Path.Combine(scratch.Path, $"{generation}");
     }
 
-    // It is a cluster of the same system identifier on another timeline, in a repository of its own.
-    static async Task<RestoreResult> BackUpAndRestoreAsync(TestCluster cluster, string target)
+    /// <summary>It is a cluster of the same system identifier on another timeline, in a repository of its own.</summary>
+    internal static async Task<RestoreResult> BackUpAndRestoreAsync(TestCluster cluster, string target)
     {
         using var bench = BackupBench.Of(cluster);
         var backup = await bench.BackUpAsync();
@@ -60,9 +61,7 @@ public sealed class RestoredAgainTests(RestorableCluster cluster)
 
         // Each file once: a tablespace through its link, not through the directory that it is in.
         Assert.DoesNotContain(manifest.Entries, e => e.Kind == ManifestEntryKind.File && e.Path.StartsWith("tablespaces/", StringComparison.Ordinal));
-        var result = await RestoreJob.RunAsync(new() { Locations = bench.Locations, Server = bench.Server.Name, Target = target }, null, default);
-        Assert.Equal(2, result.Plan.Tablespaces.Count);
-        return result;
+        return await RestoreJob.RunAsync(new() { Locations = bench.Locations, Server = bench.Server.Name, Target = target }, null, default);
     }
 
     static void AssertTidy(string directory)
