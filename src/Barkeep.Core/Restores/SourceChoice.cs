@@ -12,7 +12,8 @@ namespace Barkeep.Restores;
 sealed class SourceChoice(RestoreOptions options, List<string> warnings)
 {
     Lineage? _present;
-    bool _isElsewhere;
+    bool _isOneElsewhere;
+    bool _isOneUnusable;
     readonly Dictionary<Lineage, ReceivedWal> _received = [];
     readonly Dictionary<(Lineage Lineage, TimelineId Timeline, Lsn End), WalRoute> _trimmed = [];
 
@@ -157,7 +158,8 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         catch (BarkeepException e) when (e.Kind is ErrorKind.BackupUnusable or ErrorKind.TargetUnreachable or ErrorKind.WalGap or ErrorKind.Damaged or ErrorKind.ObjectMissing or ErrorKind.HostilePath or ErrorKind.Storage)
         {
             var subject = $"backup {backup.Id} ";
-            _isElsewhere |= e.Kind == ErrorKind.TargetUnreachable;
+            _isOneElsewhere |= e.Kind == ErrorKind.TargetUnreachable;
+            _isOneUnusable |= e.Kind != ErrorKind.TargetUnreachable;
             told.Add($"{subject}is passed over: {(e.Message.StartsWith(subject, StringComparison.Ordinal) ? "it " + e.Message[subject.Length..] : e.Message)}");
             return null;
         }
@@ -224,7 +226,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
 
     BarkeepException Nothing(string directory)
     {
-        if (_isElsewhere && options.Timeline.For(TimelineId.First) is { } wanted)
+        if (_isOneElsewhere && !_isOneUnusable && options.Timeline.For(TimelineId.First) is { } wanted)
         {
             var known = _received.Values.SelectMany(static r => r.Timelines).Distinct().Order().ToList();
             return new(

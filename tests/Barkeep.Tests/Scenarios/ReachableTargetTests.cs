@@ -107,8 +107,14 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
         using var copy = new Scratch("copy");
         var options = history.Into(Path.Combine(copy.Path, "restored")) with { Locations = await CopyAsync(copy.Path) };
         var backups = (await Repository.OpenAsync(options.Locations.RepositoryDirectory(options.Server), default)).Current!.Backups;
-        await backups.RemoveAsync(history.First, default);
         await backups.RemoveAsync(history.OnSecond, default);
+        var manifest = Directory.EnumerateFiles(copy.Path, "manifest", SearchOption.AllDirectories).Single(f => f.Contains($"/{history.First}/", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(manifest, "rotten");
+        var rotten = await RefusedAsync(ErrorKind.NoUsableBackup, options with { Timeline = new(3) });
+        Assert.Contains($"backup {history.First} is passed over", rotten.Message, StringComparison.Ordinal);
+        await backups.RemoveAsync(history.First, default);
+        var none = await RefusedAsync(ErrorKind.TargetUnreachable, options with { Timeline = new(3) });
+        Assert.StartsWith("no backup of server montagu leads to timeline 3", none.Message, StringComparison.Ordinal);
 
         var plan = await RestoreJob.PlanAsync(options, default);
         Assert.Equal((history.LastOnFirst, new TimelineId(1)), (plan.Backup, plan.Route.History.Timeline));
