@@ -293,11 +293,14 @@ public sealed class RecoveryTargetTests
         Assert.Equal(ErrorKind.TargetUnreachable, refusal.Kind);
     }
 
-    [Fact]
+    [Theory]
+    [InlineData(13)]
+    [InlineData(15)]
+    [InlineData(18)]
     [Trait("Category", "slow")]
-    public async Task Around_a_backups_end_what_PostgreSQL_itself_would_refuse_is_refused_and_nothing_else()
+    public async Task Around_a_backups_end_what_PostgreSQL_itself_would_refuse_is_refused_and_nothing_else(int version)
     {
-        await using var source = await SourceAsync(15);
+        await using var source = await SourceAsync(version);
         using var backup = new HandMadeBackup(source) { Clock = TimeProvider.System.GetUtcNow() };
         var writer = new RowWriter();
         await RowWriter.PrepareAsync(source);
