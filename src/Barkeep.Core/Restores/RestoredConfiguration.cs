@@ -133,7 +133,8 @@ sealed class RestoredConfiguration(TargetTree tree, Manifest manifest, RestorePl
         }
     }
 
-    // The user's own lines stay, as comments where they are not to count. What an earlier restore wrote goes: this one's takes its place.
+    // The user's own lines stay above the block, which counts: ALTER SYSTEM, which drops comments, then keeps them as well. What an earlier restore wrote goes, by its block or,
+    // where that is not known any more, because it repeats this one's or says where recovery was to end.
     void WriteAuto()
     {
         var settings = plan.Recovery.Settings().Concat(DisarmRules.Always(_majorVersion)).Concat(DisarmRules.WhereNeeded(_majorVersion, n => Effective(n)?.Value)).Concat(Limits()).ToList();
@@ -149,7 +150,7 @@ sealed class RestoredConfiguration(TargetTree tree, Manifest manifest, RestorePl
                 continue;
             }
             var isPlace = line is { } set && Places.Contains(set.Name);
-            lines.Add(isPlace || (line is { } other && values.ContainsKey(other.Name)) ? RecoveryBlock.LeftOut + existing[i] : existing[i]);
+            lines.Add(isPlace || line?.Name.StartsWith("recovery_target", StringComparison.Ordinal) == true ? RecoveryBlock.LeftOut + existing[i] : existing[i]);
             if (isPlace)
             {
                 TellLeftOut(line!.Value, lines.Count);

@@ -57,8 +57,8 @@ public sealed class RestoreConfigurationTests
         Assert.Contains(told, static t => t.StartsWith("postgresql.auto.conf line ", StringComparison.Ordinal) && t.EndsWith(": archive_command = false", StringComparison.Ordinal));
         Assert.Contains(told, static t => t.EndsWith(": primary_conninfo = ''", StringComparison.Ordinal));
         Assert.Contains(told, static t => t.StartsWith("postgresql.conf line ", StringComparison.Ordinal) && t.EndsWith(": external_pid_file is left out", StringComparison.Ordinal));
-        // The user's own line stays beside it.
-        Assert.Contains("# left out by barkeep: synchronous_standby_names = 'barman_receive_wal'", await File.ReadAllLinesAsync(Path.Combine(target, "postgresql.auto.conf")));
+        // The user's own line stays above it.
+        Assert.Contains("synchronous_standby_names = 'barman_receive_wal'", await File.ReadAllLinesAsync(Path.Combine(target, "postgresql.auto.conf")));
         await using var restored = await TestCluster.OnDirectoryAsync(target, server);
         await restored.StartAsync();
         await restored.RecoveredAsync();

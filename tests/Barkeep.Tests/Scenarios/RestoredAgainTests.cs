@@ -9,6 +9,7 @@ namespace Barkeep.Tests.Scenarios;
 public sealed class RestoredAgainTests(RestorableCluster cluster)
 {
     const int Generations = 3;
+    const string UsersOwn = "archive_command = 'cp %p /nowhere'";
 
     [Fact]
     public async Task A_restored_cluster_is_backed_up_and_restored_like_any_other_again_and_again()
@@ -21,9 +22,11 @@ public sealed class RestoredAgainTests(RestorableCluster cluster)
             // Every row is there, and nothing of the restores before piles up.
             await using var restored = await source.StartAsync(DirectoryOf(generation));
             AssertTidy(DirectoryOf(generation));
-            Assert.Equal(generation == 1 ? ["hot_standby", "max_logical_replication_workers"] : generation == 2 ? ["hot_standby"] : [], result.Disarmed.Select(static d => d.Name).Order(StringComparer.Ordinal));
+            Assert.Equal(generation == 1 ? ["hot_standby", "max_logical_replication_workers"] : generation == 2 ? ["hot_standby"] : ["archive_command"], result.Disarmed.Select(static d => d.Name).Order(StringComparer.Ordinal));
             Assert.Equal(generation >= 2 ? "7MB" : "4MB", await restored.ScalarAsync<string>("SHOW work_mem"));
             Assert.Equal(generation >= 3 ? "33MB" : "64MB", await restored.ScalarAsync<string>("SHOW maintenance_work_mem"));
+            Assert.Equal("false", await restored.ScalarAsync<string>("SELECT setting FROM pg_file_settings WHERE name = 'archive_command' ORDER BY seqno DESC LIMIT 1"));
+            Assert.Equal(generation >= 3, (await File.ReadAllLinesAsync(Path.Combine(DirectoryOf(generation), "postgresql.auto.conf"))).Contains(UsersOwn));
             if (generation == Generations)
             {
                 return;
@@ -37,6 +40,7 @@ public sealed class RestoredAgainTests(RestorableCluster cluster)
             else
             {
                 await restored.SqlAsync("ALTER SYSTEM SET maintenance_work_mem = '33MB'");
+                await restored.SqlAsync($"ALTER SYSTEM SET {UsersOwn}");
             }
             result = await BackUpAndRestoreAsync(restored, DirectoryOf(generation + 1));
             Assert.Equal(2, result.Plan.Tablespaces.Count);
@@ -73,7 +77,7 @@ public sealed class RestoredAgainTests(RestorableCluster cluster)
         var lines = File.ReadAllLines(Path.Combine(directory, "postgresql.auto.conf"));
         Assert.Single(lines, static l => l.StartsWith("# Written by barkeep", StringComparison.Ordinal));
         Assert.Single(lines, static l => l.StartsWith("# End of what barkeep", StringComparison.Ordinal));
-        var set = lines.Where(static l => !l.StartsWith('#')).Select(static l => l.Split('=')[0].Trim()).ToList();
+        var set = lines.Where(static l => !l.StartsWith('#') && l != UsersOwn).Select(static l => l.Split('=')[0].Trim()).ToList();
         Assert.Equal(set.Distinct(), set);
     }
 }
