@@ -48,6 +48,31 @@ public sealed class MissingWalTests
     }
 
     [Fact]
+    public async Task A_removed_segment_that_the_server_has_not_got_either_becomes_a_recorded_gap()
+    {
+        await using var bench = await CommandBench.SetUpAsync(new() { Configuration = ["autovacuum = off", "max_wal_size = 4MB", "min_wal_size = 2MB", "wal_keep_size = 0"] });
+        await FillAsync(bench, bench.Cluster);
+        (await bench.BarmanAsync("backup", "--wait", "montagu")).Checked();
+        await FillAsync(bench, bench.Cluster);
+        var (first, second) = ((await BackupsAsync(bench))[0], (await BackupsAsync(bench))[1]);
+        var lost = await RemoveAsync(bench, (segment, size) => segment.Start(size) > first.EndLsn && segment.End(size) <= second.BeginLsn.AlignDown(size.Bytes));
+        await Eventually.IsTrueAsync(
+            async () =>
+            {
+                await bench.Cluster.SqlAsync("CHECKPOINT");
+                return !File.Exists(Path.Combine(bench.Cluster.DataDirectory, "pg_wal", $"{lost}"));
+            },
+            "the server has removed it too");
+        Assert.Equal(1, (await bench.BarmanAsync("check", "montagu")).ExitCode);
+
+        (await bench.BarmanAsync("receive-wal", "--stop", "montagu")).Checked();
+        (await bench.BarmanAsync("cron")).Checked();
+        var check = await Eventually.GivesAsync(() => bench.BarmanAsync("check", "montagu"), static c => c.ExitCode == 0, "it is on record");
+        Assert.Contains("WAL gaps: OK (1 before the newest backup)", check.Output, StringComparison.Ordinal);
+        Assert.Contains($"WAL GAP: {lost.Start(new(1 << 20))} to {lost.End(new(1 << 20))}", (await bench.BarmanAsync("list-backup", "montagu")).Checked().Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Where_a_segment_of_the_newest_backup_itself_is_gone_it_says_so_and_cron_takes_another()
     {
         await using var bench = await CommandBench.SetUpAsync(new() { Configuration = ["autovacuum = off"] });
