@@ -93,6 +93,9 @@ public sealed class RetentionScenarioTests
 
         // What is gone is not promised again.
         Assert.Contains("nothing after it can be restored from this backup", (await rig.RunAsync("barman", "keep", "main", "first", "--target", "full")).Checked().Error, StringComparison.Ordinal);
+        // Nor is it a loss, or to be received again.
+        Assert.Equal($"it was removed while backup {first.Id} was kept by itself", Assert.Single(await lineage.Wal.ListGapsAsync(default)).Reason);
+        Assert.Contains("WAL gaps: OK (1 before the newest backup)", (await rig.RunAsync("barman", "check", "main")).Output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -159,6 +159,14 @@ public sealed class VerificationTests(RestorableCluster cluster)
         var json = JsonNode.Parse(hurt.Output)![HandMadeBackup.Server]!;
         Assert.False(json["verified"]!.GetValue<bool>());
         Assert.Equal($"pack {pack.Name}, frame 0", json["damage"]![0]!["what"]!.GetValue<string>());
+
+        // All files are named in JSON, however many, and some for people.
+        File.Delete(Find(locations, $"packs/{pack}"));
+        var lost = JsonNode.Parse((await rig.RunAsync("barman", "-f", "json", "verify", HandMadeBackup.Server, "all")).Output)![HandMadeBackup.Server]!["damage"]![0]!;
+        var files = lost["file_count"]!.GetValue<int>();
+        Assert.True(files > 10, $"{files} files");
+        Assert.Equal(files, lost["files"]!.AsArray().Count);
+        Assert.Contains($" and {files - 10} more", (await rig.RunAsync("barman", "verify", HandMadeBackup.Server, "all")).Output, StringComparison.Ordinal);
         RigRoot.Remove(locations.Home);
     }
 
