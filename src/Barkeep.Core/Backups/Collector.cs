@@ -246,6 +246,8 @@ public sealed class Collector(Repository repository, ServerName server, Location
         if (variables is not null && await TryHookAsync("wal_delete", variables, cancellationToken) is { } refused)
         {
             result.Problems.Add($"WAL segment {segment.Name} stays: {refused}");
+            // Who does not want it to go is not asked again before there is something else to collect.
+            result.IsFinished &= !Hooks!.HasHung;
             return;
         }
         await lineage.Wal.DeleteSegmentAsync(segment, cancellationToken);

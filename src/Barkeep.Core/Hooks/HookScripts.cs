@@ -14,6 +14,9 @@ public sealed class HookScripts(ServerConfig config, Locations locations, ILogge
     const int AbortContinue = 62;
     const int AbortStop = 63;
 
+    /// <summary>What is removed one after the other, by the thousand, while others wait: one script that hangs is enough, whoever runs it.</summary>
+    static readonly string[] Removals = ["delete", "wal_delete"];
+
     static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
     static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
@@ -23,12 +26,15 @@ public sealed class HookScripts(ServerConfig config, Locations locations, ILogge
 
     /// <summary>
     /// How long the retrying scripts may be waited for between their runs, all of them together: then each runs once, and what one that fails precedes
-    /// does not happen. Nor does what a script precedes that has hung, and was killed, once before. For who runs again by himself, and holds a lock meanwhile. Without end unless set.
+    /// does not happen. Nor does what a script precedes that has hung, and was killed, once before; of removals never. For who runs again by himself, and holds a lock meanwhile. Without end unless set.
     /// </summary>
     public TimeSpan Patience
     {
         init => _patience = value;
     }
+
+    /// <summary>Whether something was left for a later run because a script hangs.</summary>
+    public bool HasHung => _hung.Count > 0;
 
     /// <summary>The server's repository directory.</summary>
     public string Repository => locations.RepositoryDirectory(config.Name);
@@ -94,7 +100,7 @@ public sealed class HookScripts(ServerConfig config, Locations locations, ILogge
         for (var pause = FirstPause; ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
         {
             var code = await _runner.RunAsync($"{key} of server {config.Name}", script, environment, cancellationToken);
-            if (code is null && _patience < TimeSpan.MaxValue)
+            if (code is null && (_patience < TimeSpan.MaxValue || Removals.Contains(subject)))
             {
                 _hung.Add(subject);
             }

@@ -28,7 +28,7 @@ static class CollectionReport
         }
         else if (!result.IsFinished)
         {
-            session.Output.Info($"More is left to be written anew on server {server}; cron goes on with it");
+            session.Output.Info($"More is left to be done on server {server}; cron goes on with it");
         }
     }
 
