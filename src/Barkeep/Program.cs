@@ -1,8 +1,13 @@
 using Barkeep.Cli;
 using Barkeep.Common;
 
+var programName = ProgramName.OfThisProcess();
+if (WalRestoreShortcut.TryRun(programName, args))
+{
+    return 0;
+}
 using var termination = new Termination();
-var invocation = Invocation.Parse(ProgramName.OfThisProcess(), args);
+var invocation = Invocation.Parse(programName, args);
 try
 {
     return await invocation.RunAsync(termination.Token);

@@ -13,6 +13,7 @@ namespace Barkeep.Fetching;
 public sealed class PrefetchPlace
 {
     const string Unfinished = ".unfinished";
+    const string NameInWal = "barkeep-prefetch";
 
     /// <param name="root">Where such directories are; on the filesystem of pg_wal, segments need not be copied.</param>
     public PrefetchPlace(string root, string repository, ulong systemId)
@@ -21,6 +22,11 @@ public sealed class PrefetchPlace
         Root = root;
         Directory = Path.Combine(root, string.Create(CultureInfo.InvariantCulture, $"{systemId}-{key:x16}"));
     }
+
+    /// <summary>The place of a recovering server.</summary>
+    /// <param name="root">Where such directories are; null for one in its pg_wal.</param>
+    public static PrefetchPlace Of(RecoveringServer recovering, string? root, string repository) =>
+        new(root ?? Path.Combine(recovering.Directory, "pg_wal", NameInWal), repository, recovering.SystemId);
 
     public string Root { get; }
 
@@ -60,7 +66,10 @@ public sealed class PrefetchPlace
 
     public bool Has(SegmentName name) => File.Exists(PathOf(name));
 
-    /// <summary>Lays down a segment: whole when it can be seen. Not durable: the directory is believed by nobody after a crash.</summary>
+    /// <summary>
+    /// Lays down a segment: whole when it can be seen. Not durable: the directory is believed by nobody after a crash. But PostgreSQL flushes what it has
+    /// taken, and waits for that: the kernel begins with it here.
+    /// </summary>
     public void Put(SegmentName name, ReadOnlyMemory<byte> content)
     {
         var temporary = PathOf(name) + Unfinished;
@@ -70,6 +79,7 @@ public sealed class PrefetchPlace
             using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write))
             {
                 RandomAccess.Write(file, content.Span, 0);
+                Durable.BeginFlush(file, 0, content.Length);
             }
             Durable.Rename(temporary, PathOf(name));
         }
@@ -97,6 +107,22 @@ public sealed class PrefetchPlace
             // Gone just now, or the destination is on another filesystem. Whatever it is: it can be fetched without.
             return false;
         }
+    }
+
+    /// <summary>Does what a server's command has to do about a segment: moves it to where it is wanted, if it can be, and says that it was asked for.</summary>
+    public bool TryServe(SegmentName name, string destination)
+    {
+        var taken = false;
+        try
+        {
+            taken = TryTake(name, destination);
+            Want(name);
+        }
+        catch (Exception e) when (e is BarkeepException or IOException or UnauthorizedAccessException)
+        {
+            // Where nothing can be laid down, every segment is fetched when it is asked for.
+        }
+        return taken;
     }
 
     /// <summary>Removes the segments that are not to stay.</summary>

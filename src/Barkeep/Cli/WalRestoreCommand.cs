@@ -11,14 +11,14 @@ namespace Barkeep.Cli;
 
 /// <summary>
 /// <c>wal-restore</c>: a <c>restore_command</c> for a server that reaches the repository itself. It lays the file where the server wants it, while another
-/// process of this program has the segments after it at hand already.
+/// process of this program has the segments after it at hand already. What is usual in that goes by <see cref="WalRestoreShortcut"/>.
 /// </summary>
 sealed class WalRestoreCommand : RecoveryCommand
 {
-    const string PlaceName = "barkeep-prefetch";
-
     // 8 segments of 16 MiB.
     const long PrefetchedBytes = 128 << 20;
+
+    public const string CommandName = "wal-restore";
 
     readonly Argument<string> _name = new("WAL_NAME") { Description = "what PostgreSQL asks for: %f" };
     readonly Argument<string> _destination = new("DESTINATION") { Description = "where it wants it: %p" };
@@ -28,7 +28,7 @@ sealed class WalRestoreCommand : RecoveryCommand
     readonly Option<bool> _test = new("--test", "-t") { Description = "only see whether it could be done" };
 
     public WalRestoreCommand()
-        : base("wal-restore", "Get a WAL file for a recovering server: a restore_command.")
+        : base(CommandName, "Get a WAL file for a recovering server: a restore_command.")
     {
         Add(_name);
         Add(_destination);
@@ -49,7 +49,7 @@ sealed class WalRestoreCommand : RecoveryCommand
         }
         var destination = parse.GetValue(_destination)!;
         var repository = session.Locations.RepositoryDirectory(server);
-        var place = recovering is null ? null : new PrefetchPlace(parse.GetValue(_spool) ?? Path.Combine(recovering.Directory, "pg_wal", PlaceName), repository, recovering.SystemId);
+        var place = recovering is null ? null : PrefetchPlace.Of(recovering, parse.GetValue(_spool), repository);
         if (parse.GetValue(_test))
         {
             await OpenAsync(session, server, systemId, cancellationToken);
@@ -58,7 +58,7 @@ sealed class WalRestoreCommand : RecoveryCommand
         }
         var name = NameOf(parse.GetValue(_name)!);
         var prefetches = place is not null && name.Kind == WalFileKind.Segment && parse.GetValue(_parallel) is not 0;
-        if (prefetches && Take(place!, name.Segment, destination))
+        if (prefetches && place!.TryServe(name.Segment, destination))
         {
             return 0;
         }
@@ -77,21 +77,6 @@ sealed class WalRestoreCommand : RecoveryCommand
 
     static int DefaultCount(SegmentSize size) => (int)Math.Clamp(PrefetchedBytes / size.Bytes, 2, 64);
 
-    static bool Take(PrefetchPlace place, SegmentName name, string destination)
-    {
-        try
-        {
-            var taken = place.TryTake(name, destination);
-            place.Want(name);
-            return taken;
-        }
-        catch (Exception e) when (e is BarkeepException or IOException or UnauthorizedAccessException)
-        {
-            // Where nothing can be laid down, every segment is fetched when it is asked for.
-            return false;
-        }
-    }
-
     static void StartPrefetching(ServerName server, RecoveringServer recovering, int count, string root)
     {
         try
@@ -100,7 +85,7 @@ sealed class WalRestoreCommand : RecoveryCommand
         }
         catch (BarkeepException)
         {
-            // As above.
+            // Where nothing can be laid down, every segment is fetched when it is asked for.
         }
     }
 
