@@ -62,7 +62,7 @@ public sealed class WalFetch(Lineage lineage, WalSpool spool, ReceiverState? rec
         {
             return stored;
         }
-        if (IsSpooledWhole(name) && await TryReadPartAsync(new(name, WalPlace.Spool, Size.Bytes, IsComplete: true), cancellationToken) is { IsWhole: true } spooled)
+        if (IsSpooledWhole(name) && await TryReadPartAsync(new(name, WalPlace.Spool, Size.Bytes, IsComplete: true, Size.Bytes), cancellationToken) is { IsWhole: true } spooled)
         {
             return spooled.Content;
         }

@@ -38,19 +38,19 @@ public sealed class ReceivedWal
         var size = archive.SegmentSize.Bytes;
         foreach (var (name, length) in spool.List())
         {
-            segments[name] = new(name, WalPlace.Spool, Math.Min(length, size), length >= size);
+            segments[name] = new(name, WalPlace.Spool, Math.Min(length, size), length >= size, Math.Min(length, size));
         }
         var inRepository = await archive.ListSegmentsAsync(cancellationToken);
         foreach (var stored in inRepository)
         {
             if (!stored.IsPartial)
             {
-                segments[stored.Name] = new(stored.Name, WalPlace.Repository, size, true);
+                segments[stored.Name] = new(stored.Name, WalPlace.Repository, size, true, stored.StoredLength);
             }
             else
             {
                 // Partial and spool are equal, or the spool went on after a reconnection.
-                segments.TryAdd(stored.Name, new(stored.Name, WalPlace.Partial, size, false));
+                segments.TryAdd(stored.Name, new(stored.Name, WalPlace.Partial, size, false, stored.StoredLength));
             }
         }
         var histories = new List<TimelineHistory>();

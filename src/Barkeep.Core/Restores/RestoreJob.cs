@@ -20,7 +20,7 @@ public static class RestoreJob
     public static async Task<RestorePlan> PlanAsync(RestoreOptions options, CancellationToken cancellationToken)
     {
         using var held = DutyLock.TryShare(options.Locations.RestoreLock(options.Server));
-        var prepared = await PrepareAsync(options, cancellationToken);
+        var prepared = await PrepareAsync(options, LimitOf(options), null, cancellationToken);
         if (!prepared.IsOccupied)
         {
             return prepared.Plan;
@@ -49,7 +49,8 @@ public static class RestoreJob
 
         // 1. What is restored, and whether the target can take it.
         var clock = Stopwatch.StartNew();
-        var prepared = await PrepareAsync(options, cancellationToken);
+        var limit = LimitOf(options);
+        var prepared = await PrepareAsync(options, limit, progress, cancellationToken);
         foreach (var root in prepared.Places.Roots)
         {
             MakeRoot(root);
@@ -72,7 +73,6 @@ public static class RestoreJob
         try
         {
             var jobs = options.Jobs ?? Math.Min(Environment.ProcessorCount, MaxJobs);
-            var limit = new BandwidthLimit(options.BandwidthLimit * 1024L, TimeProvider.System);
             var writing = new RestoreWriting(plan, prepared.Source, prepared.Reading, prepared.Expected, layout, prepared.Warnings, progress, jobs, limit);
             var (bytes, disarmed, delta) = await writing.RunAsync(prepared.IsOccupied, findings, cancellationToken);
             return new(plan, plan.Route.History.Timeline, plan.Reached, bytes, plan.FileCount, clock.Elapsed, delta, prepared.Warnings, disarmed);
@@ -84,7 +84,9 @@ public static class RestoreJob
         }
     }
 
-    static async Task<Preparation> PrepareAsync(RestoreOptions options, CancellationToken cancellationToken)
+    static BandwidthLimit LimitOf(RestoreOptions options) => new(options.BandwidthLimit * 1024L, TimeProvider.System);
+
+    static async Task<Preparation> PrepareAsync(RestoreOptions options, BandwidthLimit limit, IProgress<RestoreProgress>? progress, CancellationToken cancellationToken)
     {
         // 1. The target, since a look at it costs nothing.
         var target = Path.TrimEndingDirectorySeparator(options.Target);
@@ -114,7 +116,7 @@ public static class RestoreJob
         var reading = new WalReading(source.Lineage.Wal, choice.SpoolOf(source.Lineage), source.Lineage.Identity.SystemId);
         if (options.RestoreCommand is not null)
         {
-            plan = plan with { Limits = await UnplacedWal.CheckAsync(source, reading, warnings, cancellationToken) };
+            plan = plan with { Limits = await UnplacedWal.CheckAsync(source, reading, limit, progress, warnings, cancellationToken) };
         }
         return new(plan, source, reading, places, new ExpectedContent(source, places, plan.Tablespaces), isOccupied, warnings);
     }

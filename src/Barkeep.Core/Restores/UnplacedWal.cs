@@ -13,14 +13,24 @@ static class UnplacedWal
     /// <summary>Walks it as far as it was received and is replayed.</summary>
     /// <returns>The limits that replay needs.</returns>
     /// <exception cref="BarkeepException">TargetInUse: a tablespace's place exists on this machine. Damaged, ObjectMissing, Storage.</exception>
-    public static async Task<ServerLimits> CheckAsync(RestoreSource source, WalReading reading, List<string> warnings, CancellationToken cancellationToken)
+    public static async Task<ServerLimits> CheckAsync(
+        RestoreSource source, WalReading reading, BandwidthLimit limit, IProgress<RestoreProgress>? progress, List<string> warnings, CancellationToken cancellationToken)
     {
         var route = source.Stop is { } stop ? source.Route.Until(stop.Stop.End) : source.Route;
         var needs = new ReplayNeeds();
         var walker = new RecordWalker(route.Parts[0].Segment.Name.Start(route.SegmentSize), route.History, route.SegmentSize, source.Lineage.Identity.SystemId);
+        var meter = new ProgressMeter(progress, route.Parts.Sum(static p => (long)p.Keep));
+        meter.Begin(RestoreProgress.Checking);
         foreach (var part in route.Parts)
         {
-            await using var walking = new SinkStream(bytes => walker.Append(bytes, ref needs), part.Keep);
+            await using var walking = new SinkStream(
+                bytes =>
+                {
+                    walker.Append(bytes, ref needs);
+                    meter.Add(bytes.Length);
+                },
+                part.Keep);
+            await limit.TakeAsync(part.Segment.StoredLength, cancellationToken);
             await reading.CopyAsync(part.Segment, walking, cancellationToken);
         }
         foreach (var creation in needs.Tablespaces.Where(c => c.Start >= source.Backup.Info!.BeginLsn))

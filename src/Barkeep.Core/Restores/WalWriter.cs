@@ -36,7 +36,7 @@ sealed class WalWriter(RestoreSource source, WalReading reading, TargetTree tree
                     meter.Add(bytes.Length);
                 },
                 part.Keep);
-            await limit.TakeAsync(part.Keep, cancellationToken);
+            await limit.TakeAsync(part.Segment.StoredLength, cancellationToken);
             await reading.CopyAsync(part.Segment, sink, cancellationToken);
             if (offset < part.Keep)
             {

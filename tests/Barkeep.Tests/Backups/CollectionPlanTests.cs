@@ -261,7 +261,7 @@ public sealed class CollectionPlanTests
         // one there, what it takes to its own end.
         Dictionary<(int Id, TimelineId? Timeline), string> Routes()
         {
-            var received = new ReceivedWal(_segments.Select(static s => new ReceivedSegment(s, WalPlace.Repository, Size.Bytes, true)), _histories.Values, [], Size);
+            var received = new ReceivedWal(_segments.Select(static s => new ReceivedSegment(s, WalPlace.Repository, Size.Bytes, true, Size.Bytes)), _histories.Values, [], Size);
             var routes = new Dictionary<(int, TimelineId?), string>();
             var newest = _backups.Keys.Where(id => _parts[id].HasFlag(BackupParts.Complete)).DefaultIfEmpty(0).Max();
             foreach (var (id, manifest) in _backups)

@@ -28,9 +28,9 @@ static class WrittenSegments
     {
         var parts = text.TrimEnd('~').Split(':', '+');
         var name = SegmentName.Of(new(uint.Parse(parts[0])), ulong.Parse(parts[1]), Size);
-        return text.EndsWith('~') ? new(name, WalPlace.Partial, Size.Bytes, false)
-            : parts.Length == 3 ? new(name, WalPlace.Spool, long.Parse(parts[2]), false)
-            : new(name, WalPlace.Repository, Size.Bytes, true);
+        return text.EndsWith('~') ? new(name, WalPlace.Partial, Size.Bytes, false, Size.Bytes)
+            : parts.Length == 3 ? new(name, WalPlace.Spool, long.Parse(parts[2]), false, long.Parse(parts[2]))
+            : new(name, WalPlace.Repository, Size.Bytes, true, Size.Bytes);
     }
 
     static TimelineHistory History(string text)

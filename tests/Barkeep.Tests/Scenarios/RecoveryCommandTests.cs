@@ -84,7 +84,8 @@ public sealed class RecoveryCommandTests
     {
         await using var bench = await BenchAsync(asPostgres: true);
         var writer = await RowsAsync(bench, 4);
-        (await RecoverAsync(bench, "--get-wal", "--target-xid", $"{writer.Rows[2].Xid}", "--target-action", "promote")).Checked();
+        var said = (await RecoverAsync(bench, "--get-wal", "--target-xid", $"{writer.Rows[2].Xid}", "--target-action", "promote")).Checked();
+        Assert.Contains("Checking the WAL that the restored server will get.", said.OutputLines);
         var segments = Directory.EnumerateFiles(Path.Combine(bench.Rig.RestoreDirectory, "pg_wal")).Select(static f => Path.GetFileName(f)).Where(static f => f.Length == 24).ToList();
         Assert.Single(segments);
         await using var restored = await TestCluster.OnDirectoryAsync(bench.Rig.RestoreDirectory, bench.Cluster);

@@ -60,6 +60,7 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
                 Dispose();
                 _session.Output.Info(value.Step switch
                 {
+                    RestoreProgress.Checking => "Checking the WAL that the restored server will get.",
                     RestoreProgress.Comparing => "Comparing the files that are there.",
                     RestoreProgress.Wal => "Copying required WAL segments.",
                     RestoreProgress.ArchiveStatus => "Generating archive status files",
@@ -69,13 +70,16 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
                     RestoreProgress.Flushing => "Flushing to disk.",
                     _ => value.Step,
                 });
-                _bar = _session.Output.IsTerminal && value.Step is RestoreProgress.Comparing or RestoreProgress.Wal or RestoreProgress.DataFiles or RestoreProgress.Flushing ? new CopyBar(value.Step == RestoreProgress.Comparing ? "Comparing" : "Restoring") : null;
+                _bar = _session.Output.IsTerminal && value.Step is RestoreProgress.Checking or RestoreProgress.Comparing or RestoreProgress.Wal or RestoreProgress.DataFiles or RestoreProgress.Flushing
+                    ? new CopyBar(value.Step switch { RestoreProgress.Checking => "Checking", RestoreProgress.Comparing => "Comparing", _ => "Restoring" })
+                    : null;
             }
             _bar?.Update(value.DoneBytes, value.TotalBytes, value.BytesPerSecond);
             if (_bar is null && value.TotalBytes > 0 && _session.Time.GetElapsedTime(_lastLine) >= LinePace)
             {
                 _lastLine = _session.Time.GetTimestamp();
-                _session.Output.Info(string.Create(CultureInfo.InvariantCulture, $"{(value.Step == RestoreProgress.Comparing ? "Compared" : "Restored")} {new ByteSize(value.DoneBytes)} of {new ByteSize(value.TotalBytes)} ({100.0 * value.DoneBytes / value.TotalBytes:0} %, {new ByteSize((long)value.BytesPerSecond)}/s{(value.Left is { } left ? $", {BackupReport.Duration(left)} left" : "")})"));
+                var done = value.Step switch { RestoreProgress.Checking => "Checked", RestoreProgress.Comparing => "Compared", _ => "Restored" };
+                _session.Output.Info(string.Create(CultureInfo.InvariantCulture, $"{done} {new ByteSize(value.DoneBytes)} of {new ByteSize(value.TotalBytes)} ({100.0 * value.DoneBytes / value.TotalBytes:0} %, {new ByteSize((long)value.BytesPerSecond)}/s{(value.Left is { } left ? $", {BackupReport.Duration(left)} left" : "")})"));
             }
         }
     }
