@@ -14,6 +14,7 @@ sealed record ServerError(string Severity, string SqlState, string Message, stri
     public const string PrerequisiteState = "55000";
     public const string UndefinedFile = "58P01";
     public const string UndefinedObject = "42704";
+    public const string DuplicateObject = "42710";
 
     /// <summary>Whether the server ends the connection after it, without ReadyForQuery.</summary>
     public bool EndsConnection => Severity is "FATAL" or "PANIC";
@@ -58,6 +59,7 @@ sealed record ServerError(string Severity, string SqlState, string Message, stri
     {
         ObjectInUse => Failure(ErrorKind.SlotInUse, doing, "each receiver needs a slot of its own"),
         UndefinedObject => Failure(ErrorKind.SlotMissing, doing, null),
+        DuplicateObject => Failure(ErrorKind.ServerError, $"{target}: {doing}", "--if-not-exists takes it as it is; another slot_name makes another; barman receive-wal --drop-slot removes one that nobody uses"),
         // The slot has been invalidated (16 and later say so here).
         PrerequisiteState => Failure(ErrorKind.SlotMissing, doing, null),
         UndefinedFile => Failure(ErrorKind.WalGap, doing, null),

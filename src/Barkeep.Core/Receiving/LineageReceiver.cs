@@ -193,7 +193,9 @@ sealed class LineageReceiver : IDisposable
             var path = _spool.PathOf(segment.Name);
             if (segment.Length > 0)
             {
-                await KeepPartialAsync(segment, path, stop);
+                // On the way that is received, nothing is left behind but what a gap follows.
+                var because = segment.Name.Timeline == plan.Start.Timeline ? "the WAL that follows it is missing" : "its timeline goes on elsewhere";
+                await KeepPartialAsync(segment, path, because, stop);
                 _archiver.NoteReached(segment.Name.Timeline, segment.Name.Start(Size));
             }
             File.Delete(path);
@@ -205,12 +207,15 @@ sealed class LineageReceiver : IDisposable
         }
     }
 
-    async Task KeepPartialAsync(SpooledSegment segment, string path, CancellationToken stop)
+    async Task KeepPartialAsync(SpooledSegment segment, string path, string because, CancellationToken stop)
     {
         try
         {
-            await new PartialIntake(_lineage).PutAsync(segment.Name, await File.ReadAllBytesAsync(path, stop), segment.Length, stop);
-            _logger.LogInformation("kept {Segment}.partial, {Length} bytes: its timeline goes on elsewhere", segment.Name, segment.Length);
+            // Nothing is to be said of what is in the repository already, as much or more of it.
+            if (await new PartialIntake(_lineage).PutAsync(segment.Name, await File.ReadAllBytesAsync(path, stop), segment.Length, stop))
+            {
+                _logger.LogInformation("kept {Segment}.partial, {Length} bytes: {Because}", segment.Name, segment.Length, because);
+            }
         }
         catch (BarkeepException e) when (e.Kind == ErrorKind.WalDiverged)
         {

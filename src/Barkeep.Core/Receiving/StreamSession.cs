@@ -237,6 +237,10 @@ sealed class StreamSession : IDisposable
                 _reporting.Release();
             }
         }
+        catch (BarkeepException e) when (e.Kind == ErrorKind.ConnectionLost)
+        {
+            // Reading ends then too, but first with what the server had to say before it closed: that it is being stopped.
+        }
         catch (OperationCanceledException)
         {
             throw new BarkeepException(ErrorKind.ConnectionLost, $"the server has taken nothing for {_receiveTimeout.TotalSeconds:0} s");

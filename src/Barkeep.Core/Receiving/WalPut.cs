@@ -1,4 +1,5 @@
 using Barkeep.Common;
+using Barkeep.Hooks;
 using Barkeep.Repo;
 using Barkeep.Wal;
 using Microsoft.Extensions.Logging;
@@ -7,10 +8,10 @@ namespace Barkeep.Receiving;
 
 /// <summary>
 /// Takes WAL files that somebody hands over: a server's archive_command, a person. They are checked as received WAL is. What is here already with the same
-/// bytes is well; other bytes are refused, and kept apart.
+/// bytes is well; other bytes are refused, and kept apart. Around a segment that is new the scripts run that run when the receiver archives one.
 /// </summary>
 /// <param name="spoolOf">Where the receiver of a lineage has what it has not put into the repository yet.</param>
-public sealed class WalPut(Repository repository, Func<Lineage, WalSpool> spoolOf, ILogger logger)
+public sealed class WalPut(Repository repository, Func<Lineage, WalSpool> spoolOf, HookScripts hooks, ILogger logger)
 {
     const int MaxHistoryLength = 1 << 20;
 
@@ -18,7 +19,7 @@ public sealed class WalPut(Repository repository, Func<Lineage, WalSpool> spoolO
     /// <param name="systemId">The cluster that it is of, where its content does not say that; null for the server's present one.</param>
     /// <exception cref="BarkeepException">
     /// WrongSystem: of a cluster that nothing is known of. Damaged: not what its name says. WalDiverged: other bytes are here; these are kept apart.
-    /// DiskFull, Storage. Nothing is stored then.
+    /// Failed: a script does not want it. DiskFull, Storage. Nothing is stored then.
     /// </exception>
     public async Task<WalPutOutcome> PutAsync(WalFileName name, byte[] content, ulong? systemId, CancellationToken cancellationToken)
     {
@@ -82,12 +83,47 @@ public sealed class WalPut(Repository repository, Func<Lineage, WalSpool> spoolO
     {
         CheckLength(lineage, name, content);
         await CompareWithSpoolAsync(lineage, name.Segment, content, cancellationToken);
-        var known = await lineage.Wal.HasSegmentAsync(name.Segment, cancellationToken);
+        if (await lineage.Wal.HasSegmentAsync(name.Segment, cancellationToken))
+        {
+            await TakeAsync(lineage, name, content, cancellationToken);
+            return WalPutOutcome.AlreadyThere;
+        }
+        if (hooks.Has("archive"))
+        {
+            await TakeWithScriptsAsync(lineage, name, content, cancellationToken);
+        }
+        else
+        {
+            await TakeAsync(lineage, name, content, cancellationToken);
+        }
+        return WalPutOutcome.Stored;
+    }
+
+    async Task TakeAsync(Lineage lineage, WalFileName name, byte[] content, CancellationToken cancellationToken)
+    {
         if (await new SegmentIntake(lineage, logger).TryTakeAsync(name.Segment, () => new MemoryStream(content, writable: false), cancellationToken) is { } defect)
         {
             throw NotWal(name, defect);
         }
-        return known ? WalPutOutcome.AlreadyThere : WalPutOutcome.Stored;
+    }
+
+    // They get a file of their own: what came may have come through a pipe, and a server's own file is not theirs to alter.
+    async Task TakeWithScriptsAsync(Lineage lineage, WalFileName name, byte[] content, CancellationToken cancellationToken)
+    {
+        var directory = Directory.CreateTempSubdirectory("barkeep-");
+        try
+        {
+            var file = Path.Combine(directory.FullName, name.Text);
+            await File.WriteAllBytesAsync(file, content, cancellationToken);
+            var variables = HookVariables.OfSegment(name.Text, file, content.Length, File.GetLastWriteTimeUtc(file), compression: "");
+            await hooks.BeforeAsync("archive", variables, cancellationToken);
+            await TakeAsync(lineage, name, content, cancellationToken);
+            await hooks.AfterAsync("archive", variables, null, cancellationToken);
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
     }
 
     async Task<WalPutOutcome> PutPartialAsync(Lineage lineage, WalFileName name, byte[] content, CancellationToken cancellationToken)

@@ -48,7 +48,7 @@ public static class WalTar
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException)
         {
-            throw Bad(e.Message);
+            throw Bad("it is no tar, or was cut off or altered on its way", e);
         }
         return [.. files.Select(f => (NameOf(f.Key), Expand(f.Key, Checked(f.Key, f.Value, sums.GetValueOrDefault(f.Key)), size)))];
     }
@@ -78,7 +78,7 @@ public static class WalTar
         {
             if (line.Split(' ', 2) is not [var sum, [' ' or '*', .. var name]] || !sums.TryAdd(name, sum))
             {
-                throw Bad("its sums cannot be read");
+                throw Bad("a line of its sums is not '<sum> *<file name>'");
             }
         }
     }
@@ -120,9 +120,10 @@ public static class WalTar
         }
         catch (Exception e) when (e is InvalidDataException or ZstdException or EndOfStreamException)
         {
-            throw Bad($"{name} cannot be uncompressed: {e.Message}");
+            throw Bad($"{name} cannot be uncompressed", e);
         }
     }
 
-    static BarkeepException Bad(string what) => new(ErrorKind.Damaged, $"what was sent cannot be taken: {what}", "nothing of it is stored; the server sends it again");
+    static BarkeepException Bad(string what, Exception? inner = null) =>
+        new(ErrorKind.Damaged, $"what was sent on stdin cannot be taken: {what}", "nothing of it is stored, and the server sends it again; put-wal takes what barman-wal-archive sends: a tar of WAL files and their MD5SUMS or SHA256SUMS", inner);
 }

@@ -20,7 +20,8 @@ sealed class PutWalCommand : SessionCommand
 
     public override async Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
     {
-        var server = session.ReadSetUp(session.Read(parse.GetValue(_server)!).Name).Name;
+        var config = session.ReadSetUp(session.Read(parse.GetValue(_server)!).Name);
+        var server = config.Name;
         var repository = await session.OpenRepositoryAsync(server, cancellationToken);
         var lineage = repository.Current ?? throw Session.NotSetUp(server);
         if (parse.GetValue(_test))
@@ -32,9 +33,9 @@ sealed class PutWalCommand : SessionCommand
         var files = await WalTar.ReadAsync(input, lineage.Identity.SegmentSize, cancellationToken);
         if (files.Count == 0)
         {
-            throw new BarkeepException(ErrorKind.Damaged, "no WAL file was sent", "put-wal reads a tar from stdin");
+            throw new BarkeepException(ErrorKind.Damaged, $"no WAL file was sent for server {server}", "put-wal reads a tar from stdin, as barman-wal-archive writes it; wal-archive takes a file");
         }
-        var put = new WalPut(repository, l => session.SpoolOf(server, l), session.Log);
+        var put = new WalPut(repository, l => session.SpoolOf(server, l), session.HooksWhileLockedOf(config), session.Log);
         foreach (var (name, content) in files)
         {
             await put.PutAsync(name, content, null, cancellationToken);

@@ -49,7 +49,9 @@ sealed class ReceiveWalCommand : SessionCommand
         }
         if (parse.GetValue(_stop))
         {
-            await new ReceiverDuty(session, config.Name).StopAsync(StopLimit, cancellationToken);
+            var duty = new ReceiverDuty(session, config.Name);
+            session.Output.Info(duty.IsRunning ? $"Stopping the receiver of server '{config.Name}'" : $"No receiver of server '{config.Name}' is running");
+            await duty.StopAsync(StopLimit, cancellationToken);
             return 0;
         }
         if (session.Log.Level > LogLevel.Information)

@@ -59,7 +59,7 @@ sealed class Session
     /// <summary>The scripts that run before and after something happens to a server's backups or WAL.</summary>
     public HookScripts HooksOf(ServerConfig config) => new(config, Locations, Log, Time);
 
-    /// <summary>As <see cref="HooksOf"/>, for who holds a duty that others wait for: scripts that go on failing are given up soon.</summary>
+    /// <summary>As <see cref="HooksOf"/>, for who holds a duty, or is itself waited for, and is run again: scripts that go on failing are given up soon.</summary>
     public HookScripts HooksWhileLockedOf(ServerConfig config) => new(config, Locations, Log, Time) { Patience = TimeSpan.FromSeconds(10) };
 
     public bool IsSetUp(ServerName server) => File.Exists(Locations.SetupFile(server));

@@ -24,7 +24,8 @@ sealed class WalArchiveCommand : SessionCommand
 
     public override async Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
     {
-        var server = session.ReadSetUp(session.Read(parse.GetValue(_server)!).Name).Name;
+        var config = session.ReadSetUp(session.Read(parse.GetValue(_server)!).Name);
+        var server = config.Name;
         var repository = await session.OpenRepositoryAsync(server, cancellationToken);
         if (parse.GetValue(_test))
         {
@@ -46,7 +47,7 @@ sealed class WalArchiveCommand : SessionCommand
             throw Errno.From(e, $"reading {path}");
         }
         var systemId = RecoveringServer.TryFind(Environment.CurrentDirectory)?.SystemId;
-        await new WalPut(repository, l => session.SpoolOf(server, l), session.Log).PutAsync(name, content, systemId, cancellationToken);
+        await new WalPut(repository, l => session.SpoolOf(server, l), session.HooksWhileLockedOf(config), session.Log).PutAsync(name, content, systemId, cancellationToken);
         return 0;
     }
 }

@@ -8,6 +8,7 @@ using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;
 using Barkeep.Verification;
+using Barkeep.Wal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -175,6 +176,79 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
         (await bench.BarmanAsync("keep", "--release", "montagu", id)).Checked();
         (await bench.BarmanAsync("cron")).Checked();
         Assert.DoesNotContain(id, (await bench.BarmanAsync("list-backup", "--minimal", "montagu")).Checked().OutputLines);
+    }
+
+    [Fact]
+    public async Task A_backup_that_ends_where_its_timeline_was_left_takes_the_next_ones_WAL_along_and_brings_it_back()
+    {
+        // Taken from a standby, which ends no segment with it, and is promoted within that segment.
+        await using var primary = await TestCluster.StartNewAsync(new TestClusterOptions { Configuration = ["wal_keep_size = 256MB"] });
+        await primary.SqlAsync("CREATE TABLE t AS SELECT i, md5(i::text) AS s FROM generate_series(1, 20000) i");
+        await using var standby = await primary.StartStandbyAsync("wal_keep_size = 256MB");
+        using var backup = new HandMadeBackup(standby) { TakesWal = false };
+        var id = await backup.TakeAsync(() => WriteAndReplayAsync(primary, standby));
+        var rows = await RowDigest.TakeAsync(standby);
+        await backup.ReceiveAsync(primary);
+        await primary.KillAsync();
+        await standby.PromoteAsync();
+        await standby.SqlAsync("CHECKPOINT; SELECT pg_switch_wal()");
+        await backup.ReceiveAsync(standby);
+
+        using var scratch = new Scratch("export");
+        var tar = (await ExportAsync(backup.Locations, id, scratch.Path, "none")).Path;
+        using var home = new Scratch("elsewhere");
+        var elsewhere = new Locations(home.Path, Path.Combine(home.Path, "restore"), Path.Combine(home.Path, "config"));
+        await ImportAsync(elsewhere, tar);
+        var there = await LineageAsync(elsewhere);
+        var segments = await there.Wal.ListSegmentsAsync(default);
+        Assert.Equal([new(1), new(2)], segments.Select(static s => s.Name.Timeline).Distinct());
+        Assert.Equal([new(2)], await there.Wal.ListHistoriesAsync(default));
+        foreach (var segment in segments)
+        {
+            Assert.Equal(await SegmentAsync(await LineageAsync(backup.Locations), segment), await SegmentAsync(there, segment));
+        }
+
+        // What came back restores, and the tar alone starts, to the same rows.
+        using var target = new Scratch("target");
+        await RestoreJob.RunAsync(new() { Locations = elsewhere, Server = Server, Target = target.Path, Backup = id }, null, default);
+        using var untarred = new Scratch("untarred");
+        (await Command.RunAsync("tar", "--extract", "--file", tar, "--directory", untarred.Path)).Checked();
+        foreach (var directory in (string[])[target.Path, untarred.Path])
+        {
+            await using var restored = await TestCluster.OnDirectoryAsync(directory, standby);
+            await restored.StartAsync();
+            await restored.RecoveredAsync();
+            Assert.Empty((await RowDigest.TakeAsync(restored)).Differences(rows));
+        }
+    }
+
+    static async Task WriteAndReplayAsync(TestCluster primary, TestCluster standby)
+    {
+        await primary.SqlAsync("INSERT INTO t SELECT i, 'meanwhile' FROM generate_series(1, 20000) i; SELECT pg_switch_wal(); INSERT INTO t VALUES (0, 'last'); CHECKPOINT");
+        var written = await primary.ScalarAsync<string>("SELECT pg_current_wal_flush_lsn()::text");
+        await Eventually.IsTrueAsync(async () => await standby.ScalarAsync<bool>($"SELECT pg_last_wal_replay_lsn() >= '{written}'"), "the standby has replayed it");
+        // A backup from a standby ends where that must have replayed to, which a restartpoint puts forward.
+        await standby.SqlAsync("CHECKPOINT");
+    }
+
+    [Fact]
+    public async Task What_an_import_that_was_cut_off_has_put_of_its_WAL_does_not_hinder_the_next_one()
+    {
+        using var home = new Scratch("elsewhere");
+        var elsewhere = new Locations(home.Path, Path.Combine(home.Path, "restore"), Path.Combine(home.Path, "config"));
+        var (here, id) = (await LineageAsync(exported.Locations), exported.Backup);
+        var begin = (await here.Backups.ReadManifestAsync(id, default)).Info.BeginLsn;
+        var first = (await here.Wal.ListSegmentsAsync(default)).Single(s => s.Name == SegmentName.Containing(s.Name.Timeline, begin, here.Identity.SegmentSize));
+        var repository = await Repository.OpenAsync(elsewhere.RepositoryDirectory(Server), default);
+        var there = await repository.AdoptAsync(here.Identity, acceptNew: false, DateTimeOffset.UnixEpoch, default);
+        await there.Backups.StartAsync(id, DateTimeOffset.UnixEpoch, "test", default);
+        await there.Wal.PutSegmentAsync(first.Name, new MemoryStream(await SegmentAsync(here, first)), default);
+        Assert.Equal([id], await CatalogCleaning.TryRunAsync(repository, Server, elsewhere, TimeProvider.System, default));
+        Assert.Equal([id], (await new BackupDeletion(repository, Server, elsewhere, TimeProvider.System).RunAsync(id, default)).Backups);
+        Assert.Equal([first.Name], (await there.Wal.ListSegmentsAsync(default)).Select(static s => s.Name));
+
+        await ImportAsync(elsewhere, exported.Tar);
+        Assert.Empty((await new BackupVerification(there, new(Path.Combine(home.Path, "none"), there.Identity.SegmentSize), 2, null).RunAsync([id], default)).Damage);
     }
 
     [Fact]

@@ -20,7 +20,7 @@ sealed class HandMadeBackup : IDisposable
 
     // What pg_basebackup leaves out.
     static readonly string[] Emptied = ["pg_dynshmem", "pg_notify", "pg_replslot", "pg_serial", "pg_snapshots", "pg_stat_tmp", "pg_subtrans", "pg_wal"];
-    static readonly string[] Skipped = ["postmaster.pid", "postmaster.opts", "backup_label", "tablespace_map", "current_logfiles", "log"];
+    static readonly string[] Skipped = ["postmaster.pid", "standby.signal", "postmaster.opts", "backup_label", "tablespace_map", "current_logfiles", "log"];
 
     readonly TestCluster _cluster;
     readonly bool _isMine;

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Barkeep.Common;
 using Barkeep.Receiving;
 using Barkeep.Repo;
 using Barkeep.Tests.Rig;
@@ -235,6 +236,44 @@ public sealed class HookTests
         Assert.Equal("1048576", environment["BARMAN_SIZE"]);
         await Eventually.IsTrueAsync(() => File.Exists(Path.Combine(scratch.Path, "copied")) && new FileInfo(Path.Combine(scratch.Path, "copied")).Length == 1 << 20, "the script had the segment");
         Assert.True(segments < Directory.EnumerateFiles(Path.Combine(bench.Rig.Home, "montagu/repository"), "0000*", SearchOption.AllDirectories).Count());
+    }
+
+    [Fact]
+    public async Task A_segment_that_a_server_hands_over_has_its_scripts_run_once_and_one_that_is_refused_is_not_stored()
+    {
+        using var scratch = new Scratch("hooks");
+        await using var bench = await CommandBench.SetUpAsync(null, "--no-initial-backup");
+        (await bench.BarmanAsync("receive-wal", "--stop", "montagu")).Checked();
+        await bench.Cluster.SqlAsync("CREATE TABLE first (i int)");
+        var name = await bench.Cluster.ScalarAsync<string>("SELECT pg_walfile_name(pg_switch_wal())");
+        var path = Path.Combine(bench.Cluster.DataDirectory, "pg_wal", name);
+
+        // By wal-archive, which one script does not want at first.
+        bench.Configure(("pre_archive_retry_script", "exit 63"), ("post_archive_script", Recording(scratch)));
+        var unwanted = await bench.BarmanAsync("wal-archive", "montagu", path);
+        Assert.Equal((int)ErrorKind.Failed, unwanted.ExitCode);
+        Assert.Contains("ERROR: pre_archive_retry_script of server montagu has asked to stop", unwanted.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(Path.Combine(scratch.Path, "calls")));
+        Assert.Equal(1, (await bench.BarmanAsync("get-wal", "montagu", name)).ExitCode);
+        bench.Configure([.. ((string[])["pre_archive_script", "pre_archive_retry_script", "post_archive_retry_script", "post_archive_script"])
+            .Select(k => (k, (JsonNode?)Recording(scratch, $"cp \"$BARMAN_FILE\" {scratch.Path}/copied; exit 0")))]);
+        (await bench.BarmanAsync("wal-archive", "montagu", path)).Checked();
+        string[] each = ["pre archive_script 0  ", "pre archive_retry_script 1  ", "post archive_retry_script 1  ", "post archive_script 0  "];
+        Assert.Equal(each, Calls(scratch));
+        var environment = EnvironmentOf(scratch, "post.archive_script");
+        Assert.Equal((name, "1048576", ""), (environment["BARMAN_SEGMENT"], environment["BARMAN_SIZE"], environment["BARMAN_COMPRESSION"]));
+        Assert.Equal(name, Path.GetFileName(environment["BARMAN_FILE"]));
+        Assert.False(Path.Exists(Path.GetDirectoryName(environment["BARMAN_FILE"])));
+        Assert.Equal(await File.ReadAllBytesAsync(path), await File.ReadAllBytesAsync(Path.Combine(scratch.Path, "copied")));
+
+        // What is there already runs none, by put-wal either, which brings the next one.
+        (await bench.BarmanAsync("wal-archive", "montagu", path)).Checked();
+        await bench.Cluster.SqlAsync("CREATE TABLE t (i int)");
+        var next = await bench.Cluster.ScalarAsync<string>("SELECT pg_walfile_name(pg_switch_wal())");
+        var send = $"cd {Path.GetDirectoryName(path)} && sha256sum -b {name} {next} > {scratch.Path}/SHA256SUMS && tar -c {name} {next} -C {scratch.Path} SHA256SUMS | {bench.Rig.LinkDirectory}/barman put-wal montagu";
+        (await Command.RunAsync(["sh", "-c", send], bench.Rig.Environment.ToDictionary(static v => v.Key, static v => (string?)v.Value), Eventually.Deadline)).Checked();
+        Assert.Equal([.. each, .. each], Calls(scratch));
+        Assert.Equal(next, EnvironmentOf(scratch, "post.archive_script")["BARMAN_SEGMENT"]);
     }
 
     static string[] Calls(Scratch scratch) => File.ReadAllLines(Path.Combine(scratch.Path, "calls"));

@@ -1,3 +1,6 @@
+using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Restores;
 using Barkeep.Tests.Rig;
 using Xunit;
 
@@ -19,6 +22,8 @@ public sealed class RecoveryTests(RecoveryBench bench)
         .. Enum.GetValues<Harm>().Select(static harm => (Piped, harm)),
         .. new[] { Harm.Vanished, Harm.OneByte, Harm.RepositoryGone }.Select(static harm => (Direct, harm)),
     ];
+
+    public static TheoryData<int> Versions => [.. PostgresInstallation.Versions];
 
     public enum Harm
     {
@@ -65,6 +70,30 @@ public sealed class RecoveryTests(RecoveryBench bench)
         // When it is there again, nothing has been lost.
         repair();
         Assert.Equal(AllRows, await RecoveryBench.Copy.RowsAsync(server));
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task R10_every_version_takes_our_codes_for_trouble_and_1_for_the_end_of_WAL(int version)
+    {
+        await using var source = await TestCluster.StartNewAsync(version);
+        using var backup = new HandMadeBackup(source);
+        await source.SqlAsync("CREATE TABLE t AS SELECT 1 AS i");
+        await backup.TakeAsync();
+        foreach (var (code, opens) in new[] { (1, true), ((int)ErrorKind.BadWalName, true), (200 + (int)ErrorKind.Failed, false), (200 + (int)ErrorKind.Damaged, false), (byte.MaxValue, false) })
+        {
+            var target = await source.NewDirectoryAsync($"restored{code}");
+            await RestoreJob.RunAsync(new() { Locations = backup.Locations, Server = ServerName.Parse(HandMadeBackup.Server), Target = target, RestoreCommand = $"exit {code}" }, null, default);
+            await using var restored = await TestCluster.OnDirectoryAsync(target, source);
+            if (opens)
+            {
+                Assert.Equal(["1"], await RecoveryBench.Copy.RowsAsync(restored));
+            }
+            else
+            {
+                Assert.Contains($"child process exited with exit code {code}", await RecoveryBench.Copy.StopsAsync(restored), StringComparison.Ordinal);
+            }
+        }
     }
 
     /// <returns>What makes it good again.</returns>

@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text.Json.Nodes;
 using Barkeep.Common;
+using Barkeep.Fetching;
 using Barkeep.Repo;
 using Barkeep.Tests.Rig;
 using Barkeep.Wal;
@@ -180,6 +181,81 @@ public sealed class WalCommandTests(SetUpServer server) : IClassFixture<SetUpSer
             Assert.Contains("WAL archive check failed for server montagu", result.Error, StringComparison.Ordinal);
         }
         Assert.StartsWith("Done rebuilding xlogdb for server montagu (history: 0, backup_labels: 0, wal_file: ", (await Bench.BarmanAsync("rebuild-xlogdb", "all")).Checked().Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Wal_restore_hands_over_what_lies_at_hand_however_it_is_said_and_refuses_what_it_refuses_otherwise()
+    {
+        using var data = new Scratch("data");
+        await using var copy = await server.CopyAsync();
+        var name = (await StoredAsync())[0];
+        Directory.CreateDirectory(Path.Combine(data.Path, "global"));
+        File.Copy(Path.Combine(Bench.Cluster.DataDirectory, "global/pg_control"), Path.Combine(data.Path, "global/pg_control"));
+        var (destination, elsewhere) = (Path.Combine(data.Path, "pg_wal/RECOVERYXLOG"), Path.Combine(data.Path, "elsewhere"));
+        // As a prefetcher at work has it, but for other bytes: they tell where it came from.
+        byte[] atHand = [.. Enumerable.Repeat((byte)7, 1 << 20)];
+        foreach (var root in (string?[])[null, elsewhere])
+        {
+            var place = PrefetchPlace.Of(RecoveringServer.TryFind(data.Path)!, root, Path.Combine(copy.Home, "montagu/repository"));
+            place.Want(name);
+            using var served = DutyLock.TryTake(place.Lock);
+            string[] said = root is null
+                ? ["", "-P", "--partial -p 4", "--parallel 4 -P", "--parallel=4", "-P true", "-q", "--system-id " + place.Directory.Split('/')[^1].Split('-')[0]]
+                : [$"--spool-dir {root}", $"-P --spool-dir {root} -p 1000", $"--spool-dir={root}"];
+            foreach (var options in said)
+            {
+                place.Put(name, atHand);
+                (await RunAsync($"{options} montagu {name} pg_wal/RECOVERYXLOG")).Checked();
+                var got = await File.ReadAllBytesAsync(destination);
+                Assert.True(atHand.AsSpan().SequenceEqual(got), options);
+                Assert.False(place.Has(name));
+                Assert.Equal(name, place.TryReadWish()?.Name);
+                File.Delete(destination);
+            }
+            place.Put(name, atHand);
+            foreach (var (line, kind) in new[]
+            {
+                ($"--nonsense montagu {name} pg_wal/RECOVERYXLOG", ErrorKind.Usage),
+                ($"montagu {name} pg_wal/RECOVERYXLOG more", ErrorKind.Usage),
+                ($"montagu {name}", ErrorKind.Usage),
+                ($"-p x montagu {name} pg_wal/RECOVERYXLOG", ErrorKind.Usage),
+                ($"-p 1001 montagu {name} pg_wal/RECOVERYXLOG", ErrorKind.Usage),
+                ($"-p 1 -p 2 montagu {name} pg_wal/RECOVERYXLOG", ErrorKind.Usage),
+                ($"--spool-dir {root} --spool-dir", ErrorKind.Usage),
+                ($"nobody {name} pg_wal/RECOVERYXLOG", ErrorKind.UnknownServer),
+                ($"--system-id 1 montagu {name} pg_wal/RECOVERYXLOG", ErrorKind.WrongSystem),
+            })
+            {
+                var refused = await RunAsync(line);
+                Assert.True(Trouble + (int)kind == refused.ExitCode, $"{line}: {refused}");
+                Assert.False(File.Exists(destination));
+                Assert.True(place.Has(name));
+            }
+            Assert.Equal((int)ErrorKind.BadWalName, (await RunAsync("montagu nonsense pg_wal/RECOVERYXLOG")).ExitCode);
+
+            // Who wants nothing at hand gets the repository's, and so does everybody when whoever has laid it down is gone.
+            (await RunAsync($"-p 0 montagu {name} pg_wal/RECOVERYXLOG")).Checked();
+            Assert.NotEqual(atHand, await File.ReadAllBytesAsync(destination));
+            served!.Dispose();
+            File.Delete(destination);
+            (await RunAsync($"{(root is null ? "" : $"--spool-dir {root}")} montagu {name} pg_wal/RECOVERYXLOG")).Checked();
+            Assert.NotEqual(atHand, await File.ReadAllBytesAsync(destination));
+            File.Delete(destination);
+        }
+
+        Task<CommandResult> RunAsync(string line) =>
+            Command.RunAsync(["sh", "-c", $"cd {data.Path} && {copy.LinkDirectory}/barman wal-restore {line}"], copy.Environment.ToDictionary(static v => v.Key, static v => (string?)v.Value), Eventually.Deadline);
+    }
+
+    [Fact]
+    public async Task Receive_wal_says_what_to_do_about_a_slot_that_exists_and_that_there_is_nothing_to_stop()
+    {
+        var exists = await Bench.BarmanAsync("receive-wal", "--create-slot", "montagu");
+        Assert.Equal((int)ErrorKind.ServerError, exists.ExitCode);
+        Assert.Contains("--if-not-exists takes it as it is", exists.Error, StringComparison.Ordinal);
+        (await Bench.BarmanAsync("receive-wal", "--create-slot", "--if-not-exists", "montagu")).Checked();
+        await using var copy = await server.CopyAsync();
+        Assert.Equal("No receiver of server 'montagu' is running\n", (await copy.RunAsync("barman", "receive-wal", "--stop", "montagu")).Checked().Output);
     }
 
     [Fact]

@@ -220,6 +220,29 @@ public sealed class WalFaultTests
         },
         "the server starts again");
 
+    [Theory]
+    [InlineData(13)]
+    [InlineData(15)]
+    [InlineData(18)]
+    public async Task A_server_that_is_stopped_in_an_orderly_way_is_called_so_and_costs_nothing(int version)
+    {
+        await using var reception = await Reception.PrepareAsync(new() { Version = version });
+        reception.Start();
+        await reception.PhaseAsync(ReceiverPhase.Streaming);
+        await reception.WriteAsync(2);
+        await reception.Cluster.StopAsync();
+        await reception.PhaseAsync(ReceiverPhase.Waiting);
+        var first = reception.Log.Split('\n').First(static l => l.Contains("waiting: ", StringComparison.Ordinal));
+        Assert.Contains("the server has ended the stream, since it is being stopped", first, StringComparison.Ordinal);
+
+        await reception.Cluster.StartAsync();
+        await reception.WriteAsync(1);
+        await reception.CaughtUpAsync();
+        await reception.ArchivedAsync();
+        Assert.True(await reception.AssertEqualsServerAsync() > 0);
+        Assert.Empty(await reception.Lineage.Wal.ListGapsAsync(default));
+    }
+
     [Fact]
     public async Task A_server_that_crashes_and_connections_that_break_cost_nothing()
     {

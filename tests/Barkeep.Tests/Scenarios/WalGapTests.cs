@@ -56,7 +56,8 @@ public sealed class WalGapTests
         // A record that had come in part only is of no use to a restore.
         Assert.InRange(held - gap.From, 0, PageHeader.PageSize);
         Assert.Contains("GAP", reception.Log, StringComparison.Ordinal);
-        // What was held before the gap is kept, apart from what follows it.
+        // What was held before the gap is kept, apart from what follows it, and that is what is said of it.
+        Assert.Contains($"kept {tail}.partial, {tailBytes.Length} bytes: the WAL that follows it is missing", reception.Log, StringComparison.Ordinal);
         Assert.Equal(tailBytes, await reception.StoredAsync(tail, partial: true));
         Assert.False(await reception.Lineage.Wal.HasSegmentAsync(tail, default));
         await reception.ArchivedAsync();

@@ -17,7 +17,7 @@ public sealed class WalPutTests
     static string[] Archiving(BarkeepRig rig) =>
         ["archive_mode = on", $"archive_command = 'env {Environment(rig)} {rig.LinkDirectory}/barman wal-archive montagu %p'"];
 
-    static WalPut PutOf(Reception reception, Repository repository) => new(repository, _ => reception.Spool, NullLogger.Instance);
+    static WalPut PutOf(Reception reception, Repository repository) => new(repository, _ => reception.Spool, new(reception.Config, reception.Locations, NullLogger.Instance, TimeProvider.System), NullLogger.Instance);
 
     static Task<Repository> OpenAsync(Reception reception) => Repository.OpenAsync(reception.Locations.RepositoryDirectory(reception.Config.Name), default);
 

@@ -89,6 +89,17 @@ public sealed class WalTarTests
         }
     }
 
+    [Theory]
+    [InlineData(20)]
+    [InlineData(5000)]
+    public async Task What_is_no_tar_is_called_so_in_our_words(int length)
+    {
+        var junk = Encoding.ASCII.GetBytes(new string('j', length));
+        var refused = await Assert.ThrowsAsync<BarkeepException>(() => ReadAsync(junk));
+        Assert.Equal("what was sent on stdin cannot be taken: it is no tar, or was cut off or altered on its way", refused.Message);
+        Assert.Contains("barman-wal-archive", refused.Hint, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Cut_off_or_changed_anywhere_it_is_refused_or_the_same()
     {
