@@ -97,13 +97,13 @@ sealed class ChangeSearch(ServerConfig server, Locations locations, Lineage line
         {
             if (timeline != from)
             {
-                return (null, $"the history of timeline {timeline} has not been received", true);
+                return (null, $"the history of timeline {timeline.Value} has not been received", true);
             }
             history = TimelineHistory.Initial(timeline);
         }
         if (!history.Contains(from, earlier.EndLsn))
         {
-            return (null, $"timeline {timeline} does not descend from backup {earlier.BackupId}, which ended at {earlier.EndLsn} on timeline {from}", false);
+            return (null, $"timeline {timeline.Value} does not descend from backup {earlier.BackupId}, which ended at {earlier.EndLsn} on timeline {from.Value}", false);
         }
         var changes = await ReceivedChanges.CollectAsync(lineage, _spool, received, history, earlier.BeginLsn, begin, cancellationToken);
         return (changes.Changes, changes.Obstacle, changes.IsYetToCome);

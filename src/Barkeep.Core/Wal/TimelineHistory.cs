@@ -42,11 +42,11 @@ public sealed class TimelineHistory
                 || !uint.TryParse(fields[0], NumberStyles.None, CultureInfo.InvariantCulture, out var parent) || parent == 0
                 || !Lsn.TryParse(fields[1], out var end))
             {
-                throw new FormatException($"timeline history {timeline}: cannot read the line '{text}'");
+                throw new FormatException($"timeline history {timeline.Value}: cannot read the line '{text}'");
             }
             if (parent >= timeline.Value || (ancestors.Count > 0 && (parent <= ancestors[^1].Timeline.Value || end < ancestors[^1].End)))
             {
-                throw new FormatException($"timeline history {timeline}: the line '{text}' is out of order");
+                throw new FormatException($"timeline history {timeline.Value}: the line '{text}' is out of order");
             }
             ancestors.Add(new(new(parent), end));
         }

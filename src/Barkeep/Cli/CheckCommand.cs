@@ -12,7 +12,7 @@ sealed class CheckCommand : SessionCommand
     const int Critical = 2;
 
     readonly Argument<string[]> _servers = CommonArguments.Servers();
-    readonly Option<bool> _nagios = new("--nagios") { Description = "one line for Nagios, and its exit codes" };
+    readonly Option<bool> _nagios = new("--nagios") { Description = "one line for Nagios, whatever -f says, and its exit codes: 0 or 2" };
     readonly IgnoredOptions _ignored = new("--check-timeout");
 
     public CheckCommand()
@@ -25,6 +25,10 @@ sealed class CheckCommand : SessionCommand
 
     public override Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
     {
+        if (parse.GetValue(_nagios))
+        {
+            session.Output.SpeakInLines();
+        }
         _ignored.Warn(session, parse);
         return parse.GetValue(_nagios)
             ? RunForNagiosAsync(session, parse.GetValue(_servers)!, cancellationToken)

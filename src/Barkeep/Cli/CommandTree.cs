@@ -78,7 +78,10 @@ static class CommandTree
     static RootCommand Root(string name, IReadOnlyList<CommandGroup> groups)
     {
         var root = new RootCommand("Continuous backup and fast restore for PostgreSQL.");
-        root.Options.OfType<VersionOption>().Single().Aliases.Add("-v");
+        // Whatever else is said.
+        var version = root.Options.OfType<VersionOption>().Single();
+        version.Aliases.Add("-v");
+        version.Validators.Clear();
         foreach (var command in groups.SelectMany(static g => g.Commands))
         {
             root.Add(command);

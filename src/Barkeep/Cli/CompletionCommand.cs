@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Barkeep.Cli.Shared;
 
 namespace Barkeep.Cli;
 
@@ -16,36 +17,46 @@ sealed class CompletionCommand : SessionCommand
         complete -o default -F _barman barman barkeep
         """;
 
+    // As a file of $fpath named _barman it is the function itself, when it is first called; sourced, it only defines it.
     const string Zsh = """
         #compdef barman barkeep
         _barman() {
-            local line="${BUFFER#* }"
-            local at=$((CURSOR - ${#BUFFER} + ${#line}))
-            local -a found
-            found=("${(@f)$("${words[1]}" "[suggest:$at]" "$line" 2>/dev/null)}")
-            compadd -a found
-            _files
+            local -a before found
+            before=("${(@)words[2,CURRENT-1]}" "$PREFIX")
+            local line="${(j: :)before}"
+            found=(${(f)"$(${~words[1]} "[suggest:${#line}]" "$line" 2>/dev/null)"})
+            compadd -a found || _files
         }
-        compdef _barman barman barkeep
+        if [[ $funcstack[1] == _barman ]]; then
+            _barman "$@"
+        else
+            (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
+            compdef _barman barman barkeep
+        fi
         """;
 
     const string Fish = """
         function __barman_complete
-            set -l line (commandline -cp | string replace -r '^\S+\s+' '')
-            set -l at (string length -- "$line")
-            command (commandline -opc)[1] "[suggest:$at]" "$line" 2>/dev/null
+            set -l line (commandline -cp | string replace -r '^\s*\S+\s+' '')
+            set -l program (commandline -opc)[1]
+            set -l found (command $program "[suggest:"(string length -- "$line")"]" "$line" 2>/dev/null)
+            set -l word (commandline -ct)
+            if string match -q -- "$word*" $found
+                printf '%s\n' $found
+            else
+                __fish_complete_path "$word"
+            end
         end
-        complete -c barman -a '(__barman_complete)'
-        complete -c barkeep -a '(__barman_complete)'
+        complete -c barman -f -a '(__barman_complete)'
+        complete -c barkeep -f -a '(__barman_complete)'
         """;
 
     readonly Argument<string> _shell = new("SHELL") { Description = "bash, zsh or fish" };
 
     public CompletionCommand()
-        : base("completion", "Print what a shell needs to complete commands: source <(barman completion bash)")
+        : base("completion", "Print what a shell needs to complete commands: source <(barman completion bash), and likewise zsh; barman completion fish | source")
     {
-        _shell.AcceptOnlyFromAmong("bash", "zsh", "fish");
-        Add(_shell);
+        Add(Choice.Restrict(_shell, "bash", "zsh", "fish"));
     }
 
     public override Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)

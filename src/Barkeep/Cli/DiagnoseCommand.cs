@@ -1,12 +1,14 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Barkeep.Cli.Shared;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Health;
+using Barkeep.Postgres;
 
 namespace Barkeep.Cli;
 
@@ -35,7 +37,8 @@ sealed class DiagnoseCommand : SessionCommand
                 ["system_info"] = new JsonObject
                 {
                     ["barkeep_ver"] = typeof(DiagnoseCommand).Assembly.GetName().Version?.ToString(3),
-                    ["kernel_ver"] = RuntimeInformation.OSDescription,
+                    ["kernel_ver"] = KernelVersion(),
+                    ["release"] = RuntimeInformation.OSDescription,
                     ["runtime_ver"] = RuntimeInformation.FrameworkDescription,
                     ["timestamp"] = session.Time.GetLocalNow().ToString("O"),
                 },
@@ -43,7 +46,7 @@ sealed class DiagnoseCommand : SessionCommand
             ["servers"] = servers,
         };
         using var bytes = new MemoryStream();
-        await using (var writer = new Utf8JsonWriter(bytes, new() { Indented = true }))
+        await using (var writer = new Utf8JsonWriter(bytes, new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
             all.WriteTo(writer);
         }
@@ -59,17 +62,17 @@ sealed class DiagnoseCommand : SessionCommand
             var config = session.Config.Read(server);
             var rows = ServerReport.Configuration(config).Concat(ServerReport.Places(session, server)).ToList();
             description["config"] = withSources ? WithSources(rows, session.Config.ReadSources(server)) : ServerReport.ToJson(rows);
-            var backups = new JsonArray();
+            var backups = new JsonObject();
             foreach (var backup in (await ServerBackups.ReadAsync(session, server, withWal: true, cancellationToken)).OldestFirst)
             {
-                backups.Add((JsonNode)backup.ListRow());
+                backups[backup.Id.ToString()] = backup.ListRow();
             }
             description["backups"] = backups;
             if (session.IsSetUp(server))
             {
                 var (facts, findings) = await CheckReport.GatherAsync(session, config, cancellationToken);
                 description["status"] = Status(facts);
-                description["check"] = new JsonArray([.. findings.Select(static f => (JsonNode)f.ToString())]);
+                description["check"] = CheckReport.ToJson(findings);
             }
         }
         catch (BarkeepException e) when (e.Kind != ErrorKind.Interrupted)
@@ -79,7 +82,7 @@ sealed class DiagnoseCommand : SessionCommand
         return description;
     }
 
-    static JsonObject WithSources(IEnumerable<(string Key, string Value)> rows, IReadOnlyDictionary<string, string> sources)
+    static JsonObject WithSources(IEnumerable<(string Key, JsonNode? Value)> rows, IReadOnlyDictionary<string, string> sources)
     {
         var json = new JsonObject();
         foreach (var (key, value) in rows)
@@ -90,16 +93,33 @@ sealed class DiagnoseCommand : SessionCommand
         return json;
     }
 
-    static JsonObject Status(HealthFacts facts) => new()
+    static JsonObject Status(HealthFacts facts)
     {
-        ["server_version"] = facts.Server?.Version,
-        ["system_id"] = facts.Known?.SystemId.ToString(System.Globalization.CultureInfo.InvariantCulture),
-        ["wal_position"] = facts.Server?.Position.ToString(),
-        ["receiver_phase"] = facts.Receiver?.Phase.ToString(),
-        ["receiver_reason"] = facts.Receiver?.Reason,
-        ["receiver_flushed"] = facts.Receiver?.Flushed.ToString(),
-        ["receiver_updated_at"] = facts.Receiver?.UpdatedAt.ToString("O"),
-        ["slots"] = new JsonArray([.. (facts.Server?.Slots ?? []).Select(static s => (JsonNode)$"{s.Name}: {s.WalStatus ?? "no WAL"}, {new ByteSize(s.RetainedBytes)} retained, {s.Client ?? "inactive"}")]),
-        ["gaps"] = new JsonArray([.. (facts.Coverage?.Gaps ?? []).Select(static g => (JsonNode)g.ToString())]),
+        var json = ServerReport.ToJson(ServerReport.State(facts));
+        json["receiver_phase"] = facts.Receiver?.Phase.ToString();
+        json["receiver_reason"] = facts.Receiver?.Reason;
+        json["receiver_flushed"] = facts.Receiver?.Flushed.ToString();
+        json["receiver_updated_at"] = facts.Receiver?.UpdatedAt.ToString("O");
+        json["slots"] = new JsonArray([.. (facts.Server?.Slots ?? []).Select(static s => (JsonNode)Slot(s))]);
+        json["gaps"] = new JsonArray([.. (facts.Coverage?.Gaps ?? []).Select(static g => (JsonNode)g.ToString())]);
+        json["wal_bytes"] = facts.WalBytes;
+        return json;
+    }
+
+    static JsonObject Slot(ReplicationSlot slot) => new()
+    {
+        ["name"] = slot.Name,
+        ["active"] = slot.IsActive,
+        ["client"] = slot.Client,
+        ["wal_status"] = slot.WalStatus,
+        ["retained_bytes"] = slot.RetainedBytes,
+        ["safe_wal_bytes"] = slot.SafeWalSize,
     };
+
+    // As uname -srvm prints it; the name of the machine is nobody's business.
+    static string KernelVersion()
+    {
+        const string Kernel = "/proc/sys/kernel";
+        return $"Linux {File.ReadAllText($"{Kernel}/osrelease").Trim()} {File.ReadAllText($"{Kernel}/version").Trim()} {RuntimeInformation.OSArchitecture}";
+    }
 }

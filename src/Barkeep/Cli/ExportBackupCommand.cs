@@ -17,7 +17,7 @@ sealed class ExportBackupCommand : SessionCommand
     public ExportBackupCommand()
         : base("export-backup", "Write a backup and its WAL into a tar that is a data directory of its own.")
     {
-        _compression.AcceptOnlyFromAmong("none", "gzip", "zstd", "bzip2", "xz");
+        Choice.Restrict(_compression, ["none", "gzip", "zstd", "bzip2", "xz"]);
         Add(_server);
         Add(_backup);
         Add(_directory);

@@ -1,5 +1,6 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
 using Barkeep.Cli.Shared;
 using Barkeep.Common;
 
@@ -8,17 +9,19 @@ namespace Barkeep.Cli;
 /// <summary>One call of the program: its parsed command line and its session.</summary>
 sealed class Invocation
 {
+    readonly string _program;
     readonly ParseResult _parse;
     readonly Session _session;
 
-    Invocation(ParseResult parse)
+    Invocation(string program, ParseResult parse)
     {
+        _program = program;
         _parse = parse;
         _session = Session.From(parse);
     }
 
     public static Invocation Parse(string programName, string[] arguments) =>
-        new(CommandTree.For(programName).Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null }));
+        new(programName, CommandTree.For(programName).Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null }));
 
     /// <summary>The exit code that tells a failure of this kind.</summary>
     public int ExitCodeOf(ErrorKind kind) => _parse.CommandResult.Command is SessionCommand command ? command.ExitCodeOf(kind) : (int)kind;
@@ -30,11 +33,16 @@ sealed class Invocation
         // Help and version are actions of the library's; commands are ours.
         if (_parse.Action is { } action && _parse.Errors.Count == 0)
         {
-            return action is System.CommandLine.Invocation.SynchronousCommandLineAction synchronous ? synchronous.Invoke(_parse) : await _parse.InvokeAsync(null, cancellationToken);
+            return action is SynchronousCommandLineAction synchronous ? synchronous.Invoke(_parse) : await _parse.InvokeAsync(null, cancellationToken);
         }
-        if (_parse.Errors.Count > 0 || _parse.CommandResult.Command is not SessionCommand command)
+        if (UsageErrors.Find(_parse, _program) is { } error)
         {
-            throw new BarkeepException(ErrorKind.Usage, UsageError(), $"{CommandPath()} --help shows what can be said");
+            throw error;
+        }
+        if (_parse.CommandResult.Command is not SessionCommand command)
+        {
+            // Nothing was said: help is what Barman answers.
+            return ((SynchronousCommandLineAction)_parse.CommandResult.Command.Options.OfType<HelpOption>().Single().Action!).Invoke(_parse);
         }
         if (_parse.GetValue(GlobalOptions.Config) is not null)
         {
@@ -60,22 +68,5 @@ sealed class Invocation
             // Nobody can be told: the exit code tells.
         }
         return exitCode;
-    }
-
-    string UsageError() => _parse.Errors.Count > 0
-        ? string.Join("; ", _parse.Errors.Select(static e => e.Message.ReplaceLineEndings(" ").TrimEnd('.')).Distinct())
-        : "no command is given";
-
-    string CommandPath()
-    {
-        var names = new List<string>();
-        for (SymbolResult? result = _parse.CommandResult; result is not null; result = result.Parent)
-        {
-            if (result is CommandResult command)
-            {
-                names.Insert(0, command.Command.Name);
-            }
-        }
-        return string.Join(' ', names);
     }
 }

@@ -13,7 +13,7 @@ sealed class KeepCommand : SessionCommand
     readonly Argument<string> _backup = CommonArguments.Backup();
     readonly Option<bool> _release = new("--release", "-r") { Description = "let it go again" };
     readonly Option<bool> _status = new("--status", "-s") { Description = "say whether and how it is kept" };
-    readonly Option<string?> _target = new("--target") { Description = "full: with all WAL from it on; standalone: with no more WAL than makes it consistent" };
+    readonly Option<string> _target = new("--target") { Description = "full: with all WAL from it on; standalone: with no more WAL than makes it consistent" };
 
     public KeepCommand()
         : base("keep", "Keep a backup until it is released, whatever the retention policy says.")
@@ -22,7 +22,7 @@ sealed class KeepCommand : SessionCommand
         Add(_backup);
         Add(_release);
         Add(_status);
-        Add(_target.AcceptOnlyFromAmong("full", "standalone"));
+        Add(Choice.Restrict(_target, ["full", "standalone"]));
         Validators.Add(result =>
         {
             if (new[] { result.GetResult(_release), result.GetResult(_status), result.GetResult(_target) }.Count(static r => r is { Implicit: false }) != 1)

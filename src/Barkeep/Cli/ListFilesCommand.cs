@@ -21,7 +21,7 @@ sealed class ListFilesCommand : SessionCommand
     public ListFilesCommand()
         : base("list-files", "List the files of a backup.")
     {
-        _target.AcceptOnlyFromAmong("standalone", "data", "wal", "full");
+        Choice.Restrict(_target, ["standalone", "data", "wal", "full"]);
         Add(_server);
         Add(_backup);
         Add(_target);

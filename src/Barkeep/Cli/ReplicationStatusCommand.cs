@@ -21,8 +21,8 @@ sealed class ReplicationStatusCommand : SessionCommand
     public ReplicationStatusCommand()
         : base("replication-status", "Show who streams from servers.")
     {
-        _target.AcceptOnlyFromAmong("all", "hot-standby", "wal-streamer");
-        _source.AcceptOnlyFromAmong("backup-host", "wal-host");
+        Choice.Restrict(_target, ["all", "hot-standby", "wal-streamer"]);
+        Choice.Restrict(_source, ["backup-host", "wal-host"]);
         Add(_servers);
         Add(_minimal);
         Add(_target);

@@ -39,11 +39,12 @@ sealed class StatusCommand : SessionCommand
         yield return ("description", "Description", config.Description);
         yield return ("active", "Active", "True");
         yield return ("disabled", "Disabled", "False");
+        yield return ("active_model", "Active configuration model", "None");
         foreach (var row in facts.Server is { } server ? ServerRows(facts, server) : [("pg_version", "PostgreSQL version", $"FAILED trying to get PostgreSQL version: {facts.ServerFailure?.Line}")])
         {
             yield return row;
         }
-        yield return ("receive_wal", "WAL receiver", Receiver(facts));
+        yield return ("receive_wal", "WAL receiver", ServerReport.Receiver(facts));
         yield return ("passive_node", "Passive node", "False");
         yield return ("retention_policies", "Retention policies", config.Retention.IsNone ? "not enforced" : $"enforced (mode: auto, retention: {config.Retention}, WAL retention: MAIN)");
         var usable = facts.Backups.Where(static b => b.State is BackupState.Done or BackupState.WaitingForWals).ToList();
@@ -78,7 +79,4 @@ sealed class StatusCommand : SessionCommand
         var count = facts.Backups.Count(static b => b.State == BackupState.Done);
         return string.Create(CultureInfo.InvariantCulture, $"{(count >= config.MinimumRedundancy ? "satisfied" : "FAILED")} ({count}/{config.MinimumRedundancy})");
     }
-
-    static string Receiver(HealthFacts facts) =>
-        ReceiverVerdict.WhatIsWrong(facts) ?? $"streaming timeline {facts.Receiver?.Timeline?.Value}, flushed up to {facts.Receiver?.Flushed}";
 }

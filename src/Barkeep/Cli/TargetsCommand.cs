@@ -5,7 +5,6 @@ using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
 using Barkeep.Targets;
-using Barkeep.Wal;
 
 namespace Barkeep.Cli;
 
@@ -28,7 +27,7 @@ sealed class TargetsCommand : SessionCommand
 
     public override async Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
     {
-        var around = parse.GetValue(_around) is { } text ? Time(session, text) : (DateTimeOffset?)null;
+        var around = parse.GetValue(_around) is { } text ? TimeValue.Read(session, _around.Name, text) : (DateTimeOffset?)null;
         if (around is null && parse.GetValue(_minutes) is not null)
         {
             throw new BarkeepException(ErrorKind.Usage, "--minutes means nothing without --around");
@@ -42,6 +41,10 @@ sealed class TargetsCommand : SessionCommand
             if (around is { } time)
             {
                 await report.AddAroundAsync(time, TimeSpan.FromMinutes(parse.GetValue(_minutes) ?? DefaultMinutes), cancellationToken);
+            }
+            if (clusters.Count > 0)
+            {
+                session.Output.Line("");
             }
             foreach (var line in report.Lines(server))
             {
@@ -65,15 +68,5 @@ sealed class TargetsCommand : SessionCommand
         var report = new TargetsReport(lineage, spool, received, windows, isCurrent, session.Time.LocalTimeZone);
         await report.AddPointsAsync(cancellationToken);
         return report;
-    }
-
-    static DateTimeOffset Time(Session session, string text)
-    {
-        var time = TimeText.Parse(text, session.Time.LocalTimeZone);
-        if (time.IsZoneAssumed)
-        {
-            session.Output.Warning($"the time '{text}' has no zone: taken in this machine's ({session.Time.LocalTimeZone.Id}), it is {TimestampTz.From(time.Time).Print(session.Time.LocalTimeZone)}");
-        }
-        return time.Time;
     }
 }

@@ -15,7 +15,7 @@ sealed class TerminateProcessCommand : SessionCommand
     public TerminateProcessCommand()
         : base("terminate-process", "End a process that is at work for a server; cron starts another receiver.")
     {
-        _task.AcceptOnlyFromAmong("receive-wal", "backup", "cron", "gc");
+        Choice.Restrict(_task, "receive-wal", "backup", "cron", "gc");
         Add(_server);
         Add(_task);
     }

@@ -70,9 +70,49 @@ public sealed partial class CommandLineTests(FixedRepository repository) : IClas
             _barman
             echo "${COMPREPLY[@]}"
             """;
-        var variables = repository.Rig.Environment.Select(static v => $"{v.Key}={v.Value}");
-        var result = (await Command.RunAsync("env", [.. variables, $"PATH={repository.Rig.LinkDirectory}:/usr/bin:/bin", "bash", "-c", asked])).Checked();
+        var result = await ShellAsync("bash", asked);
         Assert.Equal(expected, string.Join(' ', result.OutputLines[0].Split(' ').Order(StringComparer.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("list-b", "list-backup list-backups")]
+    [InlineData("show-backup mon", "montagu")]
+    [InlineData("show-backup montagu 2026", "20261121T010000 20261122T010000 20261123T010000")]
+    [InlineData("backup --no-imm", "--no-immediate-checkpoint")]
+    [InlineData("list-files --target st", "standalone")]
+    [InlineData("import-backup montagu /etc/passw", "/etc/passwd")]
+    public async Task Fish_completes_commands_options_servers_backups_and_files(string line, string expected)
+    {
+        var result = await ShellAsync("fish", $"barman completion fish | source; complete -C 'barman {line}'");
+        Assert.Equal(expected, string.Join(' ', result.OutputLines.Select(static l => l.Split('\t')[0]).Where(static l => !l.EndsWith('-')).Order(StringComparer.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("barman switch-w", "barman switch-wal")]
+    [InlineData("true; barman show-backup mon", "true; barman show-backup montagu")]
+    [InlineData("barman show-backup montagu 20261122", "barman show-backup montagu 20261122T010000")]
+    [InlineData("barman backup --no-imm", "barman backup --no-immediate-checkpoint")]
+    [InlineData("barman list-files --target st", "barman list-files --target standalone")]
+    [InlineData("barman import-backup montagu /etc/host.con", "barman import-backup montagu /etc/host.conf")]
+    public async Task Zsh_completes_commands_options_servers_backups_and_files(string line, string expected)
+    {
+        // Completion happens on terminals only: a shell on one of its own, in which a key says what the line has become.
+        var asked = $$"""
+            zmodload zsh/zpty
+            zpty shell zsh -f
+            zpty -w shell 'PS1= TERM=dumb; unsetopt beep; source <(barman completion zsh); report() { print -r -- "<${BUFFER% }>"; BUFFER=; zle accept-line }; zle -N report; bindkey "^X" report; print -r rea"dy"'
+            zpty -r shell said '*ready*'
+            zpty -w -n shell $'{{line}}\t\x18'
+            zpty -r shell said '*<*>*'
+            print -r -- "${${said##*<}%%>*}"
+            """;
+        Assert.Equal(expected, Assert.Single((await ShellAsync("zsh", asked)).OutputLines));
+    }
+
+    async Task<CommandResult> ShellAsync(string shell, string script)
+    {
+        var variables = repository.Rig.Environment.Select(static v => $"{v.Key}={v.Value}");
+        return (await Command.RunAsync("env", [.. variables, $"HOME={repository.Rig.Home}", $"PATH={repository.Rig.LinkDirectory}:/usr/bin:/bin", shell, "-c", script])).Checked();
     }
 
     static System.CommandLine.Command Tree(string program) =>

@@ -130,7 +130,6 @@ public sealed class BadInputTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("")]
     [InlineData("no-such-command")]
     [InlineData("list-backup")]
     [InlineData("list-backup montagu --nonsense")]

@@ -2,7 +2,6 @@ using Barkeep.Common;
 using Barkeep.Repo;
 using Barkeep.Tests.Repo;
 using Barkeep.Tests.Rig;
-using Barkeep.Wal;
 using Xunit;
 
 namespace Barkeep.Tests.Scenarios;
@@ -63,7 +62,7 @@ public sealed class IncrementalFallbackTests
         bench.Reception.Config = bench.Reception.Config with { Port = standby.Port };
         bench.Reception.Cluster = standby;
 
-        var second = await bench.ReadsEverythingAsync($"timeline {new TimelineId(2)} does not descend from backup {first.Id}, which ended at {first.Info.EndLsn} on timeline {new TimelineId(1)}");
+        var second = await bench.ReadsEverythingAsync($"timeline 2 does not descend from backup {first.Id}, which ended at {first.Info.EndLsn} on timeline 1");
         await bench.AssertEqualsAsync(second);
     }
 

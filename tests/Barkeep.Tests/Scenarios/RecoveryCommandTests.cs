@@ -19,7 +19,7 @@ public sealed class RecoveryCommandTests
         var local = third.Time.ToOffset(new(5, 45, 0)).ToString("yyyy-MM-dd HH:mm:ss.ffffff", CultureInfo.InvariantCulture);
 
         var said = (await RecoverAsync(bench, "--target-time", local, "--dry-run")).Checked();
-        Assert.Contains($"the target time '{local}' has no zone", said.Error, StringComparison.Ordinal);
+        Assert.Contains($"--target-time '{local}' has no zone", said.Error, StringComparison.Ordinal);
         Assert.Contains("Asia/Kathmandu", said.Error, StringComparison.Ordinal);
         Assert.Contains($"the last transaction that is there: {third.Xid}", said.Output, StringComparison.Ordinal);
         Assert.Contains("pauses", said.Output, StringComparison.Ordinal);

@@ -28,7 +28,7 @@ static class ManualRoff
         {
             Append(page, option);
         }
-        AppendEnd(page);
+        AppendEnd(page, manual.Name);
         return page.ToString();
     }
 
@@ -51,8 +51,20 @@ static class ManualRoff
 
     static void Append(StringBuilder page, Option option) => page.Append($".TP\n\\fB{Text(ManualPages.Usage(option))}\\fR\n{Text(ManualPages.Describe(option))}\n");
 
-    static void AppendEnd(StringBuilder page)
+    static void AppendEnd(StringBuilder page, string name)
     {
+        page.Append(".SH EXAMPLES\n");
+        foreach (var (line, meaning) in (IEnumerable<(string, string)>)
+        [
+            ("check all", "is everything well? What is not is named."),
+            ("restore montagu latest /srv/restored", "everything that was received, into an empty directory"),
+            ("restore montagu latest /srv/restored --delta", "the same into an older copy, of which only the pages that differ are written"),
+            ("targets montagu --around '2026-11-23 14:32:00+01:00'", "what was dropped, and how to go back to just before"),
+            ("restore montagu auto /srv/before --target-time '2026-11-23 14:32:00+01:00'", "the state at that time"),
+        ])
+        {
+            page.Append($".TP\n\\fB{Text($"{name} {line}")}\\fR\n{Text(meaning)}\n");
+        }
         page.Append(".SH ENVIRONMENT\n");
         foreach (var (variable, meaning) in (IEnumerable<(string, string)>)
         [
@@ -64,7 +76,7 @@ static class ManualRoff
         {
             page.Append($".TP\n.B {Text(variable)}\n{Text(meaning)}\n");
         }
-        page.Append(".SH EXIT STATUS\n0 when all is well; 1 when a check did not pass; 2 when the command line cannot be understood; a number of its own for each other kind of failure, as the README lists them.\n");
+        page.Append(".SH EXIT STATUS\n0 when all is well; 1 when a check did not pass; 2 when the command line cannot be understood; a number of its own for each other kind of failure, as docs/operations.md lists them. get\\-wal and wal\\-restore, as restore_command, say 1 only where WAL ends, and 200 and more for any failure.\n");
         page.Append(".SH SEE ALSO\n");
         page.Append(Text("docs/operations.md, the manual of operation, and docs/barman.md, on each command and option of Barman's and what it does here.")).Append('\n');
     }

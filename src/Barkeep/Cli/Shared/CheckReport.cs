@@ -22,12 +22,20 @@ static class CheckReport
     public static void Print(Session session, ServerName server, IReadOnlyList<Finding> findings)
     {
         session.Output.Line($"Server {server}:");
-        var result = new JsonObject();
         foreach (var finding in findings)
         {
             session.Output.Line($"\t{finding}");
-            result[finding.Key] = new JsonObject { ["hint"] = finding.Hint ?? "", ["status"] = finding.Status };
         }
-        session.Output.Result(server, result);
+        session.Output.Result(server, ToJson(findings));
+    }
+
+    public static JsonObject ToJson(IReadOnlyList<Finding> findings)
+    {
+        var json = new JsonObject();
+        foreach (var finding in findings)
+        {
+            json[finding.Key] = new JsonObject { ["hint"] = finding.Hint ?? "", ["status"] = finding.Status };
+        }
+        return json;
     }
 }

@@ -19,14 +19,14 @@ static class CommonArguments
     public static Argument<string> WithBackups(Argument<string> argument)
     {
         argument.CompletionSources.Add(static context => context.ParseResult.CommandResult.Tokens is [var server, ..] ? ["latest", .. BackupsOf(server.Value)] : []);
-        return Checked(argument);
+        return argument;
     }
 
     static T WithServers<T>(T argument)
         where T : Argument
     {
         argument.CompletionSources.Add(static _ => [.. ConfiguredServers()]);
-        return Checked(argument);
+        return argument;
     }
 
     // A shell that asks must not be told of failures: it completes nothing then.
@@ -59,18 +59,4 @@ static class CommonArguments
     }
 
     public static Option<bool> DryRun() => new("--dry-run") { Description = "say what would go, and why; remove nothing" };
-
-    // What looks like an option and is none of the command's would pass for an argument.
-    static T Checked<T>(T argument)
-        where T : Argument
-    {
-        argument.Validators.Add(static result =>
-        {
-            if (result.Tokens.FirstOrDefault(static t => t.Value.StartsWith('-')) is { } token)
-            {
-                result.AddError($"Unrecognized option '{token.Value}'");
-            }
-        });
-        return argument;
-    }
 }

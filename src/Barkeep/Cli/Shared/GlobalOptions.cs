@@ -28,9 +28,9 @@ static class GlobalOptions
 
     static GlobalOptions()
     {
-        Format.AcceptOnlyFromAmong("console", "json");
-        Color.AcceptOnlyFromAmong("never", "always", "auto");
-        LogLevel.AcceptOnlyFromAmong(StringComparer.OrdinalIgnoreCase, "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "NOTSET");
+        Choice.Restrict(Format, ["console", "json"]);
+        Choice.Restrict(Color, ["never", "always", "auto"]);
+        Choice.Restrict(LogLevel, ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "NOTSET"], StringComparer.OrdinalIgnoreCase);
     }
 
     public static IEnumerable<Option> All => [Format, Quiet, Debug, LogLevel, Config, Color];

@@ -11,9 +11,10 @@ sealed class Output(OutputFormat format, bool quiet, TextWriter standard, TextWr
 {
     readonly Lock _lock = new();
     readonly JsonObject _results = [];
+    OutputFormat _format = format;
     bool _finished;
 
-    public bool IsJson => format == OutputFormat.Json;
+    public bool IsJson => _format == OutputFormat.Json;
 
     /// <summary>Whether a person watches stdout, so that a line may be drawn over again.</summary>
     public bool IsTerminal => !IsJson && !quiet && !Console.IsOutputRedirected;
@@ -57,6 +58,9 @@ sealed class Output(OutputFormat format, bool quiet, TextWriter standard, TextWr
             _results[key] = result;
         }
     }
+
+    /// <summary>From here on lines, whatever form was asked for: who reads them knows no other.</summary>
+    public void SpeakInLines() => _format = OutputFormat.Console;
 
     /// <summary>Leaves stdout to the command, which writes bytes to it: no JSON follows them.</summary>
     public void LeaveStandardOutput() => _finished = true;

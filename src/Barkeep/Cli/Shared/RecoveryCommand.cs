@@ -43,7 +43,7 @@ abstract class RecoveryCommand : SessionCommand
 
     protected ulong? GivenSystemId(ParseResult parse) => parse.GetValue(SystemId) is not { } text ? null
         : ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id
-        : throw new BarkeepException(ErrorKind.Usage, $"'{text}' is no system identifier");
+        : throw new BarkeepException(ErrorKind.Usage, $"{SystemId.Name} is '{text}', not a system identifier", "pg_controldata shows it");
 
     /// <summary>That WAL ends before this file.</summary>
     protected static int NotThere(Session session, ServerName server, string name)

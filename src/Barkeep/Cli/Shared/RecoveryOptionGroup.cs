@@ -66,7 +66,7 @@ sealed class RecoveryOptionGroup
         var targets = new List<RecoveryTarget>();
         if (parse.GetValue(_time) is { } time)
         {
-            targets.Add(RecoveryTarget.AtTime(Time(session, time)));
+            targets.Add(RecoveryTarget.AtTime(TimeValue.Read(session, _time.Name, time)));
         }
         if (parse.GetValue(_xid) is { } xid)
         {
@@ -85,16 +85,6 @@ sealed class RecoveryOptionGroup
             targets.Add(RecoveryTarget.Immediate);
         }
         return targets.Count <= 1 ? targets.FirstOrDefault() : throw new BarkeepException(ErrorKind.Usage, "You cannot specify multiple targets for the recovery operation");
-    }
-
-    static DateTimeOffset Time(Session session, string text)
-    {
-        var time = TimeText.Parse(text, session.Time.LocalTimeZone);
-        if (time.IsZoneAssumed)
-        {
-            session.Output.Warning(string.Create(CultureInfo.InvariantCulture, $"the target time '{text}' has no zone: taken in this machine's ({session.Time.LocalTimeZone.Id}), it is {time.Time:yyyy-MM-dd HH:mm:ss.FFFFFFzzz}"));
-        }
-        return time.Time;
     }
 
     // With an epoch, as pg_current_xact_id() shows it, or without; PostgreSQL drops the epoch too.

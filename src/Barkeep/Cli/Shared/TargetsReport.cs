@@ -50,7 +50,6 @@ sealed class TargetsReport(Lineage lineage, WalSpool spool, ReceivedWal received
         {
             yield return line;
         }
-        yield return "";
     }
 
     public JsonObject ToJson()
