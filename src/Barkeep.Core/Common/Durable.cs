@@ -107,14 +107,7 @@ public static class Durable
     /// </summary>
     public static void Supersede(string temporary, string final)
     {
-        try
-        {
-            File.Move(temporary, final, overwrite: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw Errno.From(e, $"naming {final}");
-        }
+        Rename(temporary, final);
         FlushDirectory(Path.GetDirectoryName(final)!);
     }
 

@@ -127,7 +127,7 @@ public sealed class BackupCatalog
     /// <summary>Reads a manifest of this lineage that came from elsewhere.</summary>
     /// <param name="name">Where it is, for messages.</param>
     /// <exception cref="BarkeepException">Damaged, HostilePath, NewerRepository.</exception>
-    internal Manifest ParseManifest(BackupId id, string name, ReadOnlyMemory<byte> bytes)
+    internal Manifest ParseManifest(BackupId id, string name, byte[] bytes)
     {
         var manifest = ManifestObject.Parse(name, bytes);
         CheckIdentity(id, manifest.Info);

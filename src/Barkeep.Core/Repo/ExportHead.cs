@@ -45,11 +45,11 @@ sealed record ExportHead(ExportRecord Record, Manifest Manifest, IReadOnlyList<U
             throw Repo.Record.Damaged(Name, "its hash does not match");
         }
         Check(record);
-        if (record.ManifestLength < 0 || length + record.ManifestLength + HashLength > bytes.Length)
+        if (record.ManifestLength < 0 || record.ManifestLength > bytes.Length - length - HashLength)
         {
             throw Repo.Record.Damaged(Name, "it has no room for its manifest");
         }
-        var manifest = ManifestObject.Parse($"the manifest in {Name}", bytes.Slice(length, record.ManifestLength));
+        var manifest = ManifestObject.Parse($"the manifest in {Name}", bytes.Slice(length, record.ManifestLength).ToArray());
         var hashes = bytes.Span[(length + record.ManifestLength)..^HashLength];
         var files = FilesOf(manifest).Count();
         if (hashes.Length != files * HashLength || manifest.Info.BackupId != record.BackupId || manifest.Info.SystemId != record.SystemId || manifest.Info.Contradiction is not null)

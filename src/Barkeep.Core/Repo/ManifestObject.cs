@@ -1,7 +1,6 @@
 using System.IO.Hashing;
 using Barkeep.Common;
 using Barkeep.Storage;
-using ZstdSharp;
 
 namespace Barkeep.Repo;
 
@@ -17,21 +16,12 @@ static class ManifestObject
     public static async Task<bool> PutAsync(DirectoryStore store, string name, Manifest manifest, CancellationToken cancellationToken)
     {
         using var writer = await store.CreateAsync(name, cancellationToken);
-        var hash = new XxHash128();
         var head = Record.Seal(Kind, Version, manifest.Info, RepoJson.Default.BackupInfo);
-        hash.Append(head);
-        await writer.WriteAsync(head, cancellationToken);
         // A directory's write completes at once; a store across a network will stage parts in memory.
-        await using (var sink = new SinkStream(bytes =>
+        await using (var sink = new SinkStream(bytes => writer.WriteAsync(bytes.ToArray(), cancellationToken).AsTask().GetAwaiter().GetResult()))
         {
-            hash.Append(bytes);
-            writer.WriteAsync(bytes.ToArray(), cancellationToken).AsTask().GetAwaiter().GetResult();
-        }))
-        await using (var body = new CompressionStream(sink, FrameCodec.DefaultLevel, leaveOpen: true))
-        {
-            ManifestBody.Write(body, manifest.Packs, manifest.Entries);
+            SealedBody.Write(sink, head, FrameCodec.DefaultLevel, body => ManifestBody.Write(body, manifest.Packs, manifest.Entries));
         }
-        await writer.WriteAsync(hash.GetCurrentHash(), cancellationToken);
         return await writer.PublishAsync(cancellationToken);
     }
 
@@ -52,35 +42,25 @@ static class ManifestObject
         var bodyEnd = reader.Length - HashLength;
         await CheckHashAsync(reader, bodyEnd, cancellationToken);
         using var range = new ObjectRangeStream(reader, bodyOffset, bodyEnd);
-        using var body = new DecompressionStream(range);
-        return ReadBody(name, info, body);
+        Manifest? manifest = null;
+        SealedBody.ReadBody(name, range, body => manifest = ReadBody(name, info, body));
+        return manifest!;
     }
 
     /// <summary>Reads and checks a whole manifest from an object's bytes.</summary>
     /// <exception cref="BarkeepException">Damaged, HostilePath, NewerRepository.</exception>
-    public static Manifest Parse(string name, ReadOnlyMemory<byte> bytes)
+    public static Manifest Parse(string name, byte[] bytes)
     {
-        var info = Record.Open(name, Kind, Version, bytes.Span, RepoJson.Default.BackupInfo, out var length);
-        if (bytes.Length < length + HashLength || !XxHash128.Hash(bytes.Span[..^HashLength]).AsSpan().SequenceEqual(bytes.Span[^HashLength..]))
-        {
-            throw Record.Damaged(name, "its hash does not match");
-        }
-        using var range = new MemoryStream(bytes[length..^HashLength].ToArray(), writable: false);
-        using var body = new DecompressionStream(range);
-        return ReadBody(name, info, body);
+        var info = Record.Open(name, Kind, Version, bytes, RepoJson.Default.BackupInfo, out var length);
+        Manifest? manifest = null;
+        SealedBody.Read(name, bytes, length, body => manifest = ReadBody(name, info, body));
+        return manifest!;
     }
 
     static Manifest ReadBody(string name, BackupInfo info, Stream body)
     {
-        try
-        {
-            var (packs, entries) = ManifestBody.Read(name, body);
-            return new() { Info = info, Packs = packs, Entries = entries };
-        }
-        catch (Exception e) when (e is ZstdException or EndOfStreamException)
-        {
-            throw Record.Damaged(name, e.Message);
-        }
+        var (packs, entries) = ManifestBody.Read(name, body);
+        return new() { Info = info, Packs = packs, Entries = entries };
     }
 
     static Task<(BackupInfo Info, int Length)> ReadInfoAsync(ObjectReader reader, CancellationToken cancellationToken) =>

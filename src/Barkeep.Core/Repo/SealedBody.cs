@@ -19,13 +19,26 @@ static class SealedBody
     public static async Task PutAsync(DirectoryStore store, string name, byte[] record, Action<Stream> writeBody, CancellationToken cancellationToken)
     {
         using var bytes = new MemoryStream();
-        bytes.Write(record);
-        await using (var body = new CompressionStream(bytes, CompressionLevel, leaveOpen: true))
+        Write(bytes, record, CompressionLevel, writeBody);
+        await store.PutAsync(name, bytes.GetBuffer().AsMemory(0, (int)bytes.Length), cancellationToken);
+    }
+
+    /// <summary>Writes the record, the body as it comes, and the hash of both.</summary>
+    /// <param name="level">Of zstd.</param>
+    public static void Write(Stream into, byte[] record, int level, Action<Stream> writeBody)
+    {
+        var hash = new XxHash128();
+        using var all = new SinkStream(bytes =>
+        {
+            hash.Append(bytes);
+            into.Write(bytes);
+        });
+        all.Write(record);
+        using (var body = new CompressionStream(all, level, leaveOpen: true))
         {
             writeBody(body);
         }
-        bytes.Write(XxHash128.Hash(bytes.GetBuffer().AsSpan(0, (int)bytes.Length)));
-        await store.PutAsync(name, bytes.GetBuffer().AsMemory(0, (int)bytes.Length), cancellationToken);
+        into.Write(hash.GetCurrentHash());
     }
 
     /// <summary>Checks the hash of a whole object and hands its body, decompressed, to the reader.</summary>
@@ -38,9 +51,16 @@ static class SealedBody
         {
             throw Record.Damaged(name, "its hash does not match");
         }
+        ReadBody(name, new MemoryStream(bytes, offset, end - offset), readBody);
+    }
+
+    /// <summary>Hands a body whose hash has been checked, decompressed, to the reader.</summary>
+    /// <exception cref="BarkeepException">Damaged.</exception>
+    public static void ReadBody(string name, Stream stored, Action<Stream> readBody)
+    {
         try
         {
-            using var body = new DecompressionStream(new MemoryStream(bytes, offset, end - offset));
+            using var body = new DecompressionStream(stored);
             readBody(body);
         }
         catch (Exception e) when (e is ZstdException or EndOfStreamException)

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.IO.Hashing;
 using Barkeep.Common;
 using Barkeep.Repo;
-using ZstdSharp;
 
 namespace Barkeep.Restores;
 
@@ -16,7 +15,6 @@ sealed class RestoreRecord
 
     const int Version = 1;
     const string Kind = "restored";
-    const int HashLength = 16;
     const int MaxLength = 1 << 30;
     const int MaxHeadLength = 1 << 20;
     const string BootIdFile = "/proc/sys/kernel/random/boot_id";
@@ -47,7 +45,7 @@ sealed class RestoreRecord
         {
             return tree.TryRead(FileName, MaxLength) is { } bytes ? Parse(bytes) : null;
         }
-        catch (Exception e) when (e is BarkeepException { Kind: ErrorKind.Damaged or ErrorKind.NewerRepository or ErrorKind.HostilePath } or ZstdException or EndOfStreamException)
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.NewerRepository or ErrorKind.HostilePath)
         {
             return null;
         }
@@ -107,16 +105,8 @@ sealed class RestoreRecord
         source.Lineage.Identity.SystemId.ToString(CultureInfo.InvariantCulture), source.Backup.Id.ToString(), PresentBootId(), HashOf(control), [.. layout.Trees.Select(RestoredPlace.Of)]);
 
     // Of 100,000 files it has tens of MB, which memory need not hold.
-    static void Write(Stream file, Head head, IReadOnlyList<string> packs, List<ManifestEntry> entries, List<FileState> states)
-    {
-        var hash = new XxHash128();
-        using var all = new SinkStream(bytes =>
-        {
-            hash.Append(bytes);
-            file.Write(bytes);
-        });
-        all.Write(Record.Seal(Kind, Version, head, RestoreJson.Default.Head));
-        using (var body = new CompressionStream(all, FrameCodec.DefaultLevel, leaveOpen: true))
+    static void Write(Stream file, Head head, IReadOnlyList<string> packs, List<ManifestEntry> entries, List<FileState> states) =>
+        SealedBody.Write(file, Record.Seal(Kind, Version, head, RestoreJson.Default.Head), FrameCodec.DefaultLevel, body =>
         {
             using var buffered = new BufferedStream(body, 1 << 16);
             ManifestBody.WritePart(buffered, packs, entries);
@@ -129,19 +119,18 @@ sealed class RestoreRecord
                 writer.Number(state.Modified);
                 writer.Number(state.Changed);
             }
-        }
-        file.Write(hash.GetCurrentHash());
-    }
+        });
 
     static RestoreRecord Parse(byte[] bytes)
     {
-        if (bytes.Length < HashLength || !XxHash128.Hash(bytes.AsSpan(0, bytes.Length - HashLength)).AsSpan().SequenceEqual(bytes.AsSpan(bytes.Length - HashLength)))
-        {
-            throw Record.Damaged(FileName, "its hash does not match");
-        }
         _ = Record.Open(FileName, Kind, Version, bytes, RestoreJson.Default.Head, out var length);
-        using var stored = new MemoryStream(bytes, length, bytes.Length - HashLength - length);
-        using var decompressed = new DecompressionStream(stored);
+        RestoreRecord? record = null;
+        SealedBody.Read(FileName, bytes, length, body => record = ReadBody(body));
+        return record!;
+    }
+
+    static RestoreRecord ReadBody(Stream decompressed)
+    {
         using var body = new BufferedStream(decompressed, 1 << 16);
         var (packs, entries) = ManifestBody.ReadPart(FileName, body);
         var reader = new VarintReader(FileName, body);

@@ -117,7 +117,7 @@ public sealed class DirectoryStore(string root)
     {
         await BeginAsync("list", prefix, cancellationToken);
         var found = new List<StoredObject>();
-        foreach (var (path, length) in Enumerate(prefix, static (ref entry) => (entry.ToFullPath(), entry.Length)))
+        foreach (var (path, length) in await EnumerateAsync(prefix, static (ref entry) => (entry.ToFullPath(), entry.Length), cancellationToken))
         {
             AddFound(found, path, length);
         }
@@ -130,7 +130,7 @@ public sealed class DirectoryStore(string root)
     {
         await BeginAsync("list", prefix, cancellationToken);
         var names = new List<string>();
-        foreach (var path in Enumerate(prefix, static (ref entry) => entry.ToFullPath()))
+        foreach (var path in await EnumerateAsync(prefix, static (ref entry) => entry.ToFullPath(), cancellationToken))
         {
             if (path[(Root.Length + 1)..] is var name && IsName(name))
             {
@@ -202,44 +202,39 @@ public sealed class DirectoryStore(string root)
         new(ErrorKind.ObjectMissing, $"object {name} is not in {Root}", "the repository has lost it; restore the repository from its copy, or use another backup");
 
     // Not DirectoryInfo: it makes an object and asks who we are for each file, and there are thousands.
-    List<T> Enumerate<T>(string prefix, FileSystemEnumerable<T>.FindTransform look)
+    async Task<List<T>> EnumerateAsync<T>(string prefix, FileSystemEnumerable<T>.FindTransform look, CancellationToken cancellationToken)
     {
         var directory = PathOf(prefix.TrimEnd('/'));
         try
         {
-            List<T> found = [.. FilesOf(directory, look, OneLevel)];
+            var found = Listed(() => FilesOf(directory, look, OneLevel));
             // Of the thousands of directories that a prefix has, each core takes some.
-            Parallel.ForEach(
-                Directory.EnumerateDirectories(directory),
-                static () => new List<T>(),
-                (child, _, mine) =>
-                {
-                    try
-                    {
-                        mine.AddRange(FilesOf(child, look, EveryFile));
-                    }
-                    catch (DirectoryNotFoundException)
-                    {
-                        // Directories come and go with backups and WAL.
-                    }
-                    return mine;
-                },
-                mine =>
-                {
-                    lock (found)
-                    {
-                        found.AddRange(mine);
-                    }
-                });
+            var children = Listed(() => Directory.EnumerateDirectories(directory));
+            var parts = new List<T>[children.Count];
+            await Parallel.ForAsync(0, children.Count, cancellationToken, (i, _) =>
+            {
+                parts[i] = Listed(() => FilesOf(children[i], look, EveryFile));
+                return ValueTask.CompletedTask;
+            });
+            found.AddRange(parts.SelectMany(static p => p));
             return found;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Errno.From(e, $"listing {directory}");
+        }
+    }
+
+    // Directories come and go with backups and WAL: one that is not there holds nothing.
+    static List<T> Listed<T>(Func<IEnumerable<T>> list)
+    {
+        try
+        {
+            return [.. list()];
         }
         catch (DirectoryNotFoundException)
         {
             return [];
-        }
-        catch (Exception e) when ((e as AggregateException)?.InnerException is IOException or UnauthorizedAccessException || e is IOException or UnauthorizedAccessException)
-        {
-            throw Errno.From(e is AggregateException ? e.InnerException! : e, $"listing {directory}");
         }
     }
 
