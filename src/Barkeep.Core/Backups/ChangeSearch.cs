@@ -45,6 +45,7 @@ sealed class ChangeSearch(ServerConfig server, Locations locations, Lineage line
     {
         _ when options.Full => "a full backup was asked for",
         null => "there is no earlier backup to build on",
+        _ when earlier.HurtPack is { } pack => $"pack {pack}, which backup {earlier.Info.BackupId} needs, is damaged or missing",
         _ when earlier.HasUnlistedDamage => $"backup {earlier.Info.BackupId} has more damaged pages than it lists",
         // pg_checksums writes every page anew without WAL.
         _ when earlier.Info.DataChecksums != facts.DataChecksums => $"data checksums have been switched {(facts.DataChecksums ? "on" : "off")} since backup {earlier.Info.BackupId}",

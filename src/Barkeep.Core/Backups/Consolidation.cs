@@ -62,7 +62,11 @@ sealed class Consolidation(PackStore packs, Packing packing, int jobs)
         }
         catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing)
         {
-            _remarks.Enqueue($"{e.Message}: backups that need it, this one among them, cannot be restored whole");
+            if (e.Kind == ErrorKind.Damaged)
+            {
+                await packs.MarkDamagedAsync(packing.Names[pack], e.Message, cancellationToken);
+            }
+            _remarks.Enqueue($"{e.Message}: backups that need it, this one among them, cannot be restored whole; the next one stores its pages again");
         }
     }
 

@@ -5,7 +5,7 @@ namespace Barkeep.Backups;
 
 /// <summary>
 /// The backup whose pages a new one refers to instead of storing them again: the newest whose manifest can be read and whose packs are all
-/// there. Safe for several threads.
+/// whole, as far as is known; or, if there is none, the newest whose manifest can be read. Safe for several threads.
 /// </summary>
 sealed class EarlierBackup
 {
@@ -15,11 +15,13 @@ sealed class EarlierBackup
     readonly HashSet<int> _unreadable = [];
     readonly List<string> _remarks = [];
 
-    EarlierBackup(BackupId id, Manifest manifest, PackStore packs)
+    EarlierBackup(BackupId id, Manifest manifest, PackStore packs, IEnumerable<int> hurt)
     {
         Id = id;
         Manifest = manifest;
         _indexes = new(packs);
+        _unreadable.UnionWith(hurt);
+        HurtPack = _unreadable.Count > 0 ? manifest.Packs[_unreadable.Min()] : null;
         foreach (var page in manifest.Info.DamagedPages)
         {
             if (RelationFile.TryParse(page.File, out var file))
@@ -38,6 +40,9 @@ sealed class EarlierBackup
     /// <summary>What was found wrong with its packs, a line each.</summary>
     public IReadOnlyList<string> Remarks => _remarks;
 
+    /// <summary>A pack of it that is missing or known to be damaged; null when there is none. Nothing that it holds is referred to.</summary>
+    public string? HurtPack { get; }
+
     /// <summary>Whether it has damaged pages that it does not list.</summary>
     public bool HasUnlistedDamage => Info.DamagedPageCount > Info.DamagedPages.Count;
 
@@ -45,29 +50,39 @@ sealed class EarlierBackup
     /// <param name="remarks">Takes a line for each newer backup that cannot be used.</param>
     public static async Task<EarlierBackup?> FindAsync(Lineage lineage, List<string> remarks, CancellationToken cancellationToken)
     {
-        HashSet<string>? packs = null;
+        HashSet<string>? whole = null;
+        EarlierBackup? hurt = null;
         foreach (var (id, parts) in (await lineage.Backups.ListPartsAsync(cancellationToken)).Reverse())
         {
             if (!parts.HasFlag(BackupParts.Manifest))
             {
                 continue;
             }
-            packs ??= (await lineage.Packs.ListAsync(cancellationToken)).Select(static p => p.Name).ToHashSet(StringComparer.Ordinal);
+            whole ??= await ListWholeAsync(lineage.Packs, cancellationToken);
             try
             {
                 var manifest = await lineage.Backups.ReadManifestAsync(id, cancellationToken);
-                if (manifest.Packs.FirstOrDefault(p => !packs.Contains(p)) is not { } missing)
+                var backup = new EarlierBackup(id, manifest, lineage.Packs, Enumerable.Range(0, manifest.Packs.Count).Where(p => !whole.Contains(manifest.Packs[p])));
+                if (backup.HurtPack is not { } pack)
                 {
-                    return new(id, manifest, lineage.Packs);
+                    return backup;
                 }
-                remarks.Add($"backup {id} cannot be built on: its pack {missing} is missing");
+                remarks.Add($"backup {id} cannot be built on: its pack {pack} is damaged or missing; what it held is stored again");
+                hurt ??= backup;
             }
             catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.HostilePath or ErrorKind.ObjectMissing)
             {
                 remarks.Add($"backup {id} cannot be built on: {e.Message}");
             }
         }
-        return null;
+        return hurt;
+    }
+
+    static async Task<HashSet<string>> ListWholeAsync(PackStore packs, CancellationToken cancellationToken)
+    {
+        var whole = (await packs.ListAsync(cancellationToken)).Select(static p => p.Name).ToHashSet(StringComparer.Ordinal);
+        whole.ExceptWith(await packs.ListDamagedAsync(cancellationToken));
+        return whole;
     }
 
     /// <summary>Gives each file the one of the same path in this backup.</summary>

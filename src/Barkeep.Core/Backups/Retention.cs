@@ -154,6 +154,11 @@ public sealed class Retention
                 candidate.Spare($"the newest backup, {newest.Record.Id}, has damaged pages: nothing goes before there is a sound one");
             }
         }
+        // Those that it wants may be those that are hurt.
+        foreach (var candidate in _all.Where(static c => c.Lineage.DamagedPacks.Count > 0))
+        {
+            candidate.Spare($"pack {candidate.Lineage.DamagedPacks.First()} is damaged: nothing goes before the backups that need it have been deleted");
+        }
     }
 
     /// <param name="isOutlived">Whether all that the policy wants is newer.</param>

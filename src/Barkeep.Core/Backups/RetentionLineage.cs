@@ -8,7 +8,13 @@ namespace Barkeep.Backups;
 /// <param name="Backups">Oldest first.</param>
 public sealed record RetentionLineage(int Number, IReadOnlyList<BackupRecord> Backups, IReadOnlyDictionary<TimelineId, TimelineHistory> Histories)
 {
+    /// <summary>Packs that were found to be damaged: what of the backups needs them is not known here.</summary>
+    public IReadOnlySet<string> DamagedPacks { get; init; } = new HashSet<string>();
+
     /// <summary>Reads it; a history that is damaged counts as unknown.</summary>
     public static async Task<RetentionLineage> ReadAsync(Lineage lineage, CancellationToken cancellationToken) =>
-        new(lineage.Number, await lineage.Backups.ListAsync(cancellationToken), await lineage.Wal.ReadHistoriesAsync([], cancellationToken));
+        new(lineage.Number, await lineage.Backups.ListAsync(cancellationToken), await lineage.Wal.ReadHistoriesAsync([], cancellationToken))
+        {
+            DamagedPacks = await lineage.Packs.ListDamagedAsync(cancellationToken),
+        };
 }

@@ -146,6 +146,12 @@ public static class Checklist
         {
             yield return Finding.Failed("stored backups", $"nothing is removed: {damage}");
         }
+        if (facts.DamagedPacks.Count > 0)
+        {
+            yield return Finding.Failed(
+                "stored pages",
+                $"damaged packs: {string.Join(", ", facts.DamagedPacks)}; verify-backup says which backups that touches, backup stores again what they held, and nothing is let go by the retention policy until the backups that need them have been deleted");
+        }
         if (facts.Newest is not { Info: { } info } newest)
         {
             yield return Finding.Failed(UsableBackup, "there is none; take one with barman backup");

@@ -45,6 +45,9 @@ public sealed record HealthFacts
     /// <summary>WAL files that were refused, and kept apart.</summary>
     public IReadOnlyList<WalConflict> Conflicts { get; init; } = [];
 
+    /// <summary>Packs that were found to be damaged, as manifests name them.</summary>
+    public IReadOnlySet<string> DamagedPacks { get; init; } = new HashSet<string>();
+
     /// <summary>Stored bytes of its WAL.</summary>
     public long WalBytes { get; init; }
 

@@ -41,6 +41,7 @@ public sealed class HealthProbe(ServerConfig config, Locations locations, TimePr
                 Known = lineage.Identity,
                 Backups = await lineage.Backups.ListAsync(cancellationToken),
                 Conflicts = await lineage.Wal.ListConflictsAsync(cancellationToken),
+                DamagedPacks = await lineage.Packs.ListDamagedAsync(cancellationToken),
             };
             var spool = new WalSpool(locations.SpoolDirectory(config.Name, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
             var received = await ReceivedWal.ListAsync(lineage.Wal, spool, cancellationToken);

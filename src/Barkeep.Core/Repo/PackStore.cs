@@ -11,6 +11,9 @@ namespace Barkeep.Repo;
 public sealed class PackStore
 {
     const string Prefix = "packs/";
+    const string DamagedPrefix = "damaged/";
+    const string DamagedKind = "damaged";
+    const int Version = 1;
 
     readonly DirectoryStore _store;
     readonly string _root;
@@ -95,8 +98,40 @@ public sealed class PackStore
         return [.. owners];
     }
 
-    /// <summary>Removes one generation of a pack.</summary>
-    public ValueTask DeleteAsync(StoredPack pack, CancellationToken cancellationToken) => _store.DeleteAsync(_root + ObjectOf(pack), cancellationToken);
+    /// <summary>Removes one generation of a pack, and what says that it is damaged.</summary>
+    public async ValueTask DeleteAsync(StoredPack pack, CancellationToken cancellationToken)
+    {
+        var mark = $"{_root}{DamagedPrefix}{pack}";
+        if (await _store.ExistsAsync(mark, cancellationToken))
+        {
+            await _store.DeleteAsync(mark, cancellationToken);
+        }
+        await _store.DeleteAsync(_root + ObjectOf(pack), cancellationToken);
+    }
+
+    /// <summary>Has no later backup refer to a pack as it is now: its pages are stored again. Durable when it returns.</summary>
+    /// <param name="name">As a manifest names it.</param>
+    /// <param name="how">What is wrong with it, in a line for people.</param>
+    public async Task MarkDamagedAsync(string name, string how, CancellationToken cancellationToken)
+    {
+        var pack = await NewestAsync(name, cancellationToken);
+        await _store.PutAsync($"{_root}{DamagedPrefix}{pack}", Record.Seal(DamagedKind, Version, new(pack.ToString(), how), RepoJson.Default.DamagedPayload), cancellationToken);
+    }
+
+    /// <summary>The packs that are known to be damaged as they are now, as manifests name them.</summary>
+    public async Task<IReadOnlySet<string>> ListDamagedAsync(CancellationToken cancellationToken)
+    {
+        var damaged = new SortedSet<string>(StringComparer.Ordinal);
+        foreach (var name in await _store.ListNamesAsync(_root + DamagedPrefix, cancellationToken))
+        {
+            // A later generation was only put because all that is needed was whole.
+            if (StoredPack.TryParse(name[(_root.Length + DamagedPrefix.Length)..], 0, out var pack) && await NewestAsync(pack.Name, cancellationToken) == pack)
+            {
+                damaged.Add(pack.Name);
+            }
+        }
+        return damaged;
+    }
 
     /// <summary>Opens one generation of a pack; null when it is not there.</summary>
     public ValueTask<PackReader?> TryOpenAsync(StoredPack pack, CancellationToken cancellationToken) =>
@@ -122,6 +157,9 @@ public sealed class PackStore
     }
 
     internal static string ObjectOf(StoredPack pack) => $"{Prefix}{pack}";
+
+    async Task<StoredPack> NewestAsync(string name, CancellationToken cancellationToken) =>
+        new(name, (await ReadGenerationsAsync(name[..name.IndexOf('/')], cancellationToken)).GetValueOrDefault(name));
 
     async Task<Dictionary<string, int>> ReadGenerationsAsync(string owner, CancellationToken cancellationToken)
     {

@@ -19,6 +19,8 @@ static class Payloads
 
     internal sealed record KeepPayload(DateTimeOffset KeptAt);
 
+    internal sealed record DamagedPayload(string Pack, string How);
+
     internal sealed record WalPayload(string Name, long Length);
 
     internal sealed record ChangesPayload(string Name, int SegmentSize, bool IsWhole, string? Everything);

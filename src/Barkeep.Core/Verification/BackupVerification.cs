@@ -38,6 +38,7 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, int jobs
         var packs = new PackVerification(lineage, jobs, Advance);
         await packs.RunAsync(_needed, cancellationToken);
         await BlameAsync(packs.Hurt, ids, all, cancellationToken);
+        await MarkAsync(packs.Hurt, cancellationToken);
 
         // WAL.
         var end = Lsn.Invalid;
@@ -149,6 +150,26 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, int jobs
             }
         }
         _damage.AddRange(hurt.Select(static h => h.ToDamage()).OrderBy(static d => d.What, StringComparer.Ordinal));
+    }
+
+    // No later backup may refer to what is hurt.
+    async Task MarkAsync(IReadOnlyCollection<HurtPages> hurt, CancellationToken cancellationToken)
+    {
+        try
+        {
+            foreach (var pack in hurt.Where(static h => h.Kind != ErrorKind.ObjectMissing).DistinctBy(static h => h.Pack))
+            {
+                await lineage.Packs.MarkDamagedAsync(pack.Pack, pack.How, cancellationToken);
+            }
+            if (hurt.Count > 0)
+            {
+                _notes.Add("older backups stay as they are; the next one reads everything, and stores again what the packs that are hurt held");
+            }
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Storage or ErrorKind.DiskFull)
+        {
+            _notes.Add($"that packs are hurt cannot be written down, so that the next backup refers to them again: {e.Message}");
+        }
     }
 
     // WAL that is not here at all.

@@ -59,6 +59,14 @@ public sealed class RetentionTests
         Assert.Equal(obsolete, Obsolete("REDUNDANCY 1", minimum, [], backups));
 
     [Fact]
+    public void Nothing_goes_as_long_as_a_pack_is_known_to_be_damaged()
+    {
+        var lineage = LineageOf(1, [], "0 1 2");
+        Assert.Equal("0 1", Words(Judge("REDUNDANCY 1", 0, lineage)));
+        Assert.Equal("", Words(Judge("REDUNDANCY 1", 0, lineage with { DamagedPacks = new HashSet<string> { "20261125T010000/0001" } })));
+    }
+
+    [Fact]
     public void The_backup_stays_that_leads_to_a_timeline_without_one()
     {
         // Timeline 2 was begun by a restore of the backup of day 1, after day 3: until it has a backup of its own the present can be restored from there only.

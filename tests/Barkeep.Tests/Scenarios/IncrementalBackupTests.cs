@@ -1,5 +1,8 @@
+using Barkeep.Backups;
+using Barkeep.Health;
 using Barkeep.Repo;
 using Barkeep.Tests.Rig;
+using Barkeep.Verification;
 using Xunit;
 
 namespace Barkeep.Tests.Scenarios;
@@ -135,7 +138,7 @@ public sealed class IncrementalBackupTests
         File.Delete(Path.Combine(root, $"packs/{second.Id}/0001"));
 
         var third = await bench.IncrementalAsync(first);
-        Assert.Contains(third.Warnings, w => w.Contains($"backup {second.Id} cannot be built on: its pack {second.Id}/0001 is missing", StringComparison.Ordinal));
+        Assert.Contains(third.Warnings, w => w.Contains($"backup {second.Id} cannot be built on: its pack {second.Id}/0001 is damaged or missing", StringComparison.Ordinal));
         await bench.AssertEqualsAsync(third);
 
         foreach (var id in (BackupId[])[first.Id, third.Id])
@@ -145,9 +148,54 @@ public sealed class IncrementalBackupTests
             bytes[^20] ^= 1;
             await File.WriteAllBytesAsync(manifest, bytes);
         }
-        var fourth = await bench.ReadsEverythingAsync("there is no earlier backup to build on");
+        // What is whole of the one that is left is referred to all the same.
+        var fourth = await bench.ReadsEverythingAsync($"pack {second.Id}/0001, which backup {second.Id} needs, is damaged or missing");
         Assert.Equal(3, fourth.Warnings.Count(w => w.Contains("cannot be built on", StringComparison.Ordinal)));
+        Assert.InRange(fourth.Info.StoredBytes, 1, first.Info.StoredBytes * 3 / 4);
         await bench.AssertRestoresAsync(fourth);
+    }
+
+    [Fact]
+    public async Task B6_what_a_damaged_pack_held_is_stored_again_by_the_next_backup_and_by_that_one_alone()
+    {
+        await using var bench = await IncrementalBench.StartAsync();
+        await FillAsync(bench.Cluster);
+        var first = await bench.BackUpAsync();
+        var second = await bench.IncrementalAsync(first);
+        var (lineage, pack) = (bench.Reception.Lineage, $"{first.Id}/0001");
+        var root = Path.Combine(bench.Reception.Locations.RepositoryDirectory(bench.Reception.Config.Name), $"{lineage.Identity.SystemId}");
+        var bytes = await File.ReadAllBytesAsync(Path.Combine(root, "packs", pack));
+        bytes[bytes.Length / 3] ^= 4;
+        await File.WriteAllBytesAsync(Path.Combine(root, "packs", pack), bytes);
+
+        // Nobody has looked: what is not read from the server is where it was.
+        var third = await bench.IncrementalAsync(second);
+        var found = await VerifyAsync(third);
+        Assert.Equal([first.Id, second.Id, third.Id], Assert.Single(found.Damage).Backups);
+        Assert.Equal([pack], await lineage.Packs.ListDamagedAsync(default));
+        Assert.Contains(pack, (await StoredPagesAsync())?.Hint, StringComparison.Ordinal);
+
+        var fourth = await bench.ReadsEverythingAsync($"pack {pack}, which backup {third.Id} needs, is damaged");
+        Assert.Empty((await VerifyAsync(fourth)).Damage);
+        await bench.AssertEqualsAsync(fourth);
+        await bench.AssertRestoresAsync(fourth);
+        var fifth = await bench.IncrementalAsync(fourth);
+
+        // The mark goes with the pack.
+        foreach (var backup in (BackupResult[])[first, second, third])
+        {
+            await bench.DeleteAsync(backup.Id);
+        }
+        Assert.False(File.Exists(Path.Combine(root, "packs", pack)));
+        Assert.False(File.Exists(Path.Combine(root, "damaged", pack)));
+        Assert.Null(await StoredPagesAsync());
+        Assert.Empty((await VerifyAsync(fifth)).Damage);
+
+        Task<VerificationResult> VerifyAsync(BackupResult backup) =>
+            new BackupVerification(lineage, bench.Reception.Spool, 2, null).RunAsync([backup.Id], default);
+
+        async Task<Finding?> StoredPagesAsync() =>
+            Checklist.Judge(await new HealthProbe(bench.Reception.Config, bench.Reception.Locations, TimeProvider.System).GatherAsync(default)).FirstOrDefault(static f => f.Name == "stored pages");
     }
 
     [Fact]
