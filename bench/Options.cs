@@ -10,7 +10,7 @@ sealed record Options
 
         Measures Barkeep beside its peers, in turn: the same data, the same machine, the same run.
 
-        --size GB    of the data set; 2 by default. 10 takes about 25 minutes, 2 about 10; the first time a data set is made and kept.
+        --size GB    of the data set; 2 by default. 10 takes about 25 minutes, 2 about 20; the first time a data set is made and kept.
         --rounds N   measured rounds after one that warms up; 5 by default. The peers that take longest have fewer at 10 GB.
         --case NAME  only this one; may be repeated. Others keep the figures that they have.
         --report     only write bench/RESULTS.md anew, from bench/results and bench/notes.md

@@ -2,7 +2,7 @@ using System.Globalization;
 using Barkeep.Bench;
 using Barkeep.Bench.Cases;
 
-Case[] cases = [new FullBackup(), new Changes(), new EmptyRestore(), new DumpAndRestore(), new Receiving(), new Listing(), new ManyFiles()];
+Case[] cases = [new FullBackup(), new Changes(), new EmptyRestore(), new DumpAndRestore(), new Receiving(), new Listing(), new ManyFiles(), new ManyIncrementals()];
 string[] names = [.. cases.SelectMany(static c => c.Names)];
 
 Options options;

@@ -29,6 +29,7 @@ sealed record Target(string What, string Case, string Against, double Limit, str
         Ratio("delta restore after that change, wall", CaseNames.Delta, PgBackRestTool.Name, 0.3, static s => s.Wall),
         Ratio("the same", CaseNames.Delta, "rsync", 0.2, static s => s.Wall),
         Ratio("restore and start, beside dump and restore", CaseNames.Dump, DumpAndRestore.Peer, 0.1, static s => s.Wall),
+        Ratio("restore of the last of 200 incrementals, wall", CaseNames.ManyIncrementals, ManyIncrementals.Peer, 1.5, static s => s.Wall),
         Ratio("receiving WAL, fsynced, seconds a GB", CaseNames.Receiving, Receiving.Peer, 1.0, static s => s.Wall / s.Wal),
         Ratio("the same, CPU a GB, compressing included", CaseNames.Receiving, Receiving.Peer, 1.0, static s => s.ClientCpu / s.Wal),
         Ratio("list-backup all, 1,000 backups, wall", CaseNames.Listing, BarmanTool.Name, 0.1, static s => s.Wall),

@@ -12,4 +12,5 @@ static class CaseNames
     public const string Receiving = "receiving";
     public const string Listing = "listing";
     public const string ManyFiles = "files";
+    public const string ManyIncrementals = "incrementals";
 }

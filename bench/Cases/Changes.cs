@@ -70,8 +70,8 @@ sealed class Changes() : Case([CaseNames.Changed, CaseNames.Delta, CaseNames.Unc
     }
 
     // Scattered by chance over all large tables; the columns are in no index, but a full page sends the new row elsewhere.
-    static void Change(Cluster cluster, int round) => cluster.Sql($"""
-        SELECT setseed({round.ToString(CultureInfo.InvariantCulture)} / 100.0) \g /dev/null
+    public static void Change(Cluster cluster, int round) => cluster.Sql($"""
+        SELECT setseed({round.ToString(CultureInfo.InvariantCulture)} / 1000.0) \g /dev/null
         SELECT format('UPDATE %1$s SET %2$s WHERE id IN (SELECT 1 + floor(random() * (SELECT max(id) FROM %1$s))::bigint FROM generate_series(1, (SELECT max(id) / 5000 FROM %1$s)))',
             'study_' || study || '.' || name, assignment)
         FROM generate_series(1, 4) AS study, (VALUES ('measurement', 'quality = quality + 1'), ('document', 'kind = kind || ''.'''),

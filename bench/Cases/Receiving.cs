@@ -52,9 +52,9 @@ sealed class Receiving() : Case([CaseNames.Receiving], needsResearch: false)
         var start = Stopwatch.GetTimestamp();
         using var receiver = machine.Host.Start("exec barman receive-wal main");
         // The server waits, since asking again and again from here would cost more.
-        source.Sql($"DO $$ BEGIN WHILE (SELECT restart_lsn < '{end}' FROM pg_replication_slots WHERE slot_name = 'barkeep') LOOP PERFORM pg_sleep(0.01); END LOOP; END $$");
+        source.Sql($"DO $$ BEGIN WHILE (SELECT restart_lsn < '{end}' FROM pg_replication_slots WHERE slot_name = 'barkeep_main') LOOP PERFORM pg_sleep(0.01); END LOOP; END $$");
         var wall = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        BarkeepTool.AwaitStored();
+        ours.AwaitStored();
         var peak = Text.Number(File.ReadLines($"/proc/{receiver.Id}/status").First(static l => l.StartsWith("VmHWM", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]) / 1024;
         var cpu = receiver.TotalProcessorTime.TotalSeconds;
         ours.Pause();
