@@ -117,7 +117,7 @@ public sealed class DirectoryStore(string root)
     {
         await BeginAsync("list", prefix, cancellationToken);
         var found = new List<StoredObject>();
-        foreach (var (path, length) in await EnumerateAsync(prefix, static (ref entry) => (entry.ToFullPath(), entry.Length), cancellationToken))
+        foreach (var (path, length) in Enumerate(prefix, static (ref entry) => (entry.ToFullPath(), entry.Length)))
         {
             AddFound(found, path, length);
         }
@@ -130,7 +130,7 @@ public sealed class DirectoryStore(string root)
     {
         await BeginAsync("list", prefix, cancellationToken);
         var names = new List<string>();
-        foreach (var path in await EnumerateAsync(prefix, static (ref entry) => entry.ToFullPath(), cancellationToken))
+        foreach (var path in Enumerate(prefix, static (ref entry) => entry.ToFullPath()))
         {
             if (path[(Root.Length + 1)..] is var name && IsName(name))
             {
@@ -202,7 +202,7 @@ public sealed class DirectoryStore(string root)
         new(ErrorKind.ObjectMissing, $"object {name} is not in {Root}", "the repository has lost it; restore the repository from its copy, or use another backup");
 
     // Not DirectoryInfo: it makes an object and asks who we are for each file, and there are thousands.
-    async Task<List<T>> EnumerateAsync<T>(string prefix, FileSystemEnumerable<T>.FindTransform look, CancellationToken cancellationToken)
+    List<T> Enumerate<T>(string prefix, FileSystemEnumerable<T>.FindTransform look)
     {
         var directory = PathOf(prefix.TrimEnd('/'));
         try
@@ -211,17 +211,13 @@ public sealed class DirectoryStore(string root)
             // Of the thousands of directories that a prefix has, each core takes some.
             var children = Listed(() => Directory.EnumerateDirectories(directory));
             var parts = new List<T>[children.Count];
-            await Parallel.ForAsync(0, children.Count, cancellationToken, (i, _) =>
-            {
-                parts[i] = Listed(() => FilesOf(children[i], look, EveryFile));
-                return ValueTask.CompletedTask;
-            });
+            Parallel.For(0, children.Count, i => parts[i] = Listed(() => FilesOf(children[i], look, EveryFile)));
             found.AddRange(parts.SelectMany(static p => p));
             return found;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (((e as AggregateException)?.InnerException ?? e) is var cause && cause is IOException or UnauthorizedAccessException)
         {
-            throw Errno.From(e, $"listing {directory}");
+            throw Errno.From(cause, $"listing {directory}");
         }
     }
 

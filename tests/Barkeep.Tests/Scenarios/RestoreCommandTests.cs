@@ -49,7 +49,12 @@ public sealed partial class RestoreCommandTests(RestorableCluster cluster)
     {
         var source = await cluster.GetAsync();
         await using var rig = Rig(source);
-        var result = await rig.RunAsync(new Strace("pwrite64:signal=INT:when=20"), "restore-last");
+        // Late enough for the signal to be heard before all is written.
+        var file = Path.Combine(rig.RestoreDirectory, "global/1262");
+        await using var process = rig.Start(new Strace("pwrite64:delay_enter=3000000", file), "restore-last");
+        await Eventually.IsTrueAsync(() => File.Exists(file), "it writes");
+        process.Send(Signal.Interrupt);
+        var result = await process.ExitAsync();
         Assert.True((int)ErrorKind.Interrupted == result.ExitCode, result.ToString());
         Assert.Contains($"the restore into {rig.RestoreDirectory} is unfinished", result.Error, StringComparison.Ordinal);
         Assert.False(File.Exists(Path.Combine(rig.RestoreDirectory, "global/pg_control")));

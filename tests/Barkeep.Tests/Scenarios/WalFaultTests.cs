@@ -41,7 +41,7 @@ public sealed class WalFaultTests
     [Theory]
     [InlineData("renameat2:signal=KILL:when=2")]
     [InlineData("renameat2:signal=KILL:when=4")]
-    [InlineData("rename:signal=KILL:when=2")]
+    [InlineData("renameat2:signal=KILL:when=3")]
     [InlineData("unlink:signal=KILL:when=3")]
     [InlineData("fdatasync:signal=KILL:when=2")]
     [InlineData("fdatasync:signal=KILL:when=5")]
