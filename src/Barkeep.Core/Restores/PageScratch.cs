@@ -8,7 +8,10 @@ sealed class PageScratch(Func<int, SafeFileHandle> open) : IDisposable
 {
     const int MaxOpenFiles = 16;
 
-    readonly Dictionary<int, SafeFileHandle> _files = [];
+    // Pages one by one would go to the disk as many pieces, and those between them come with another pack: the flush at the end writes them together.
+    const int LeastPiece = 64 << 10;
+
+    readonly Dictionary<int, OpenFile> _files = [];
     readonly Queue<int> _order = new();
 
     public FrameCodec Codec { get; } = new();
@@ -18,7 +21,36 @@ sealed class PageScratch(Func<int, SafeFileHandle> open) : IDisposable
     public byte[] Raw { get; } = new byte[FrameCodec.MaxRawLength];
 
     /// <summary>A manifest entry's file, open for writing.</summary>
-    public SafeFileHandle FileOf(int entry)
+    public SafeFileHandle FileOf(int entry) => Of(entry).Handle;
+
+    /// <summary>Notes what was written to a file.</summary>
+    /// <param name="isWhole">Whether that is all of it.</param>
+    public void Wrote(int entry, int length, bool isWhole)
+    {
+        var file = Of(entry);
+        file.Length += isWhole ? Math.Max(length, LeastPiece) : length;
+        file.Pieces++;
+    }
+
+    /// <summary>Lets the disk begin with what has been written to the open files in long pieces.</summary>
+    public void StartWriting()
+    {
+        foreach (var file in _files.Values)
+        {
+            file.StartWriting();
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var file in _files.Values)
+        {
+            file.Handle.Dispose();
+        }
+        Codec.Dispose();
+    }
+
+    OpenFile Of(int entry)
     {
         if (_files.TryGetValue(entry, out var file))
         {
@@ -27,30 +59,29 @@ sealed class PageScratch(Func<int, SafeFileHandle> open) : IDisposable
         if (_files.Count == MaxOpenFiles)
         {
             _files.Remove(_order.Dequeue(), out var oldest);
-            TargetTree.StartWriting(oldest!);
-            oldest!.Dispose();
+            oldest!.StartWriting();
+            oldest.Handle.Dispose();
         }
-        file = open(entry);
+        file = new(open(entry));
         _files.Add(entry, file);
         _order.Enqueue(entry);
         return file;
     }
 
-    /// <summary>Lets the disk begin with what has been written to the open files.</summary>
-    public void StartWriting()
+    sealed class OpenFile(SafeFileHandle handle)
     {
-        foreach (var file in _files.Values)
-        {
-            TargetTree.StartWriting(file);
-        }
-    }
+        public SafeFileHandle Handle { get; } = handle;
 
-    public void Dispose()
-    {
-        foreach (var file in _files.Values)
+        public long Length { get; set; }
+
+        public int Pieces { get; set; }
+
+        public void StartWriting()
         {
-            file.Dispose();
+            if (Length >= (long)Pieces * LeastPiece)
+            {
+                TargetTree.StartWriting(Handle);
+            }
         }
-        Codec.Dispose();
     }
 }

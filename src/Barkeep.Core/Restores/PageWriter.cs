@@ -165,6 +165,7 @@ sealed class PageWriter(Lineage lineage, Manifest manifest, TargetLayout layout,
         var offset = move.Page * Page.Size;
         var length = (int)Math.Min(pages.Length, entry.Length - offset);
         layout.Main.Write(scratch.FileOf(move.Entry), pages[..length], offset, entry.Path);
+        scratch.Wrote(move.Entry, length, isWhole: length == entry.Length);
         meter.Add(length);
     }
 
