@@ -19,13 +19,29 @@ public sealed class SetUpServer : IAsyncLifetime
         Backup = Assert.Single((await Bench.BarmanAsync("list-backup", "montagu", "--minimal")).Checked().OutputLines);
     }
 
-    /// <summary>The program with a copy of the home, to be damaged.</summary>
+    /// <summary>The program with a copy of the home, to be damaged. The receiver stands still meanwhile: files that it replaces would vanish before cp.</summary>
     public async Task<BarkeepRig> CopyAsync()
     {
         var copy = new BarkeepRig();
-        foreach (var (from, to) in new[] { (Bench.Rig.Home, copy.Home), (Bench.Rig.ConfigDirectory, copy.ConfigDirectory) })
+        var receivers = Bench.Rig.Processes("receive-wal");
+        try
         {
-            (await Command.RunAsync("cp", "-a", $"{from}/.", to)).Checked();
+            foreach (var receiver in receivers)
+            {
+                Signal.Stop.Send(receiver);
+                await Eventually.IsTrueAsync(() => ProcessTable.IsStopped(receiver), "the receiver stands still");
+            }
+            foreach (var (from, to) in new[] { (Bench.Rig.Home, copy.Home), (Bench.Rig.ConfigDirectory, copy.ConfigDirectory) })
+            {
+                (await Command.RunAsync("cp", "-a", $"{from}/.", to)).Checked();
+            }
+        }
+        finally
+        {
+            foreach (var receiver in receivers)
+            {
+                Signal.Continue.Send(receiver);
+            }
         }
         return copy;
     }
