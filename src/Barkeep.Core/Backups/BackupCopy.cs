@@ -14,6 +14,7 @@ sealed class BackupCopy(
     const long WorthAReader = 8 << 20;
 
     readonly List<string> _warnings = [];
+    readonly PackDamage _damage = new(lineage.Packs);
 
     public IReadOnlyList<string> Warnings => _warnings;
 
@@ -83,12 +84,11 @@ sealed class BackupCopy(
 
         // What restores would be slowed by is stored anew.
         var entries = Entries(files, control, labelFile, external);
-        var consolidation = new Consolidation(lineage.Packs, packing, options.Jobs);
+        var consolidation = new Consolidation(lineage.Packs, packing, _damage, options.Jobs);
         await consolidation.RunAsync(entries, Page.CountFor(counter.BytesRead), cancellationToken);
         await packs.FinishAsync(cancellationToken);
-        _warnings.AddRange(consolidation.Remarks);
+        _warnings.AddRange(_damage.Remarks);
         Warn(recheck?.DamagedCount ?? 0, unread);
-        _warnings.AddRange(earlier?.Remarks ?? []);
 
         var info = Describe(label, end, files.Tablespaces, counter.BytesRead) with
         {
@@ -150,7 +150,7 @@ sealed class BackupCopy(
 
     async Task<(EarlierBackup? Earlier, BlockChanges? Changes, string? WhyEverything)> FindChangesAsync(TimelineId timeline, Lsn begin, CancellationToken cancellationToken)
     {
-        var earlier = await EarlierBackup.FindAsync(lineage, _warnings, cancellationToken);
+        var earlier = await EarlierBackup.FindAsync(lineage, _damage, _warnings, cancellationToken);
         void Waiting() => progress?.Report(new() { Step = BackupStep.WaitingForChanges, Id = id, BeginLsn = begin });
         var (changes, reason) = await search.FindAsync(earlier, facts, timeline, begin, options, Waiting, cancellationToken);
         return (earlier, changes, reason);

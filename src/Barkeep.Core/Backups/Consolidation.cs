@@ -1,17 +1,12 @@
-using System.Collections.Concurrent;
 using Barkeep.Common;
 using Barkeep.Repo;
 
 namespace Barkeep.Backups;
 
 /// <summary>Stores anew what a backup needs of packs that have become sparse or are too many, so that restores stay as fast as after a full backup.</summary>
-sealed class Consolidation(PackStore packs, Packing packing, int jobs)
+/// <param name="damage">Takes the packs that cannot be read.</param>
+sealed class Consolidation(PackStore packs, Packing packing, PackDamage damage, int jobs)
 {
-    readonly ConcurrentQueue<string> _remarks = [];
-
-    /// <summary>Packs that could not be read, a line each.</summary>
-    public IEnumerable<string> Remarks => _remarks;
-
     /// <summary>Consolidates.</summary>
     /// <param name="entries">Of the manifest to be; pages that are stored anew get their new place.</param>
     /// <param name="pagesRead">Pages read from the server for this backup.</param>
@@ -24,7 +19,7 @@ sealed class Consolidation(PackStore packs, Packing packing, int jobs)
         {
             if (stretches[pack].Count > 0)
             {
-                AddFrames(frames, pack, await packs.CountPagesAsync(packing.Names[pack], cancellationToken), stretches[pack]);
+                await UnlessDamagedAsync(pack, async () => AddFrames(frames, pack, await packs.CountPagesAsync(packing.Names[pack], cancellationToken), stretches[pack]), cancellationToken);
             }
         }
 
@@ -56,17 +51,18 @@ sealed class Consolidation(PackStore packs, Packing packing, int jobs)
     async Task MoveAsync(int pack, List<(int Ordinal, int Count)> wanted, MovedPages moved, CancellationToken cancellationToken)
     {
         using var mover = new PageMover(packs, packing);
+        await UnlessDamagedAsync(pack, () => mover.MoveAsync(packing.Names[pack], wanted, moved, cancellationToken), cancellationToken);
+    }
+
+    async Task UnlessDamagedAsync(int pack, Func<Task> use, CancellationToken cancellationToken)
+    {
         try
         {
-            await mover.MoveAsync(packing.Names[pack], wanted, moved, cancellationToken);
+            await use();
         }
         catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing)
         {
-            if (e.Kind == ErrorKind.Damaged)
-            {
-                await packs.MarkDamagedAsync(packing.Names[pack], e.Message, cancellationToken);
-            }
-            _remarks.Enqueue($"{e.Message}: backups that need it, this one among them, cannot be restored whole; the next one stores its pages again");
+            await damage.NoteAsync(packing.Names[pack], e, cancellationToken);
         }
     }
 

@@ -13,13 +13,14 @@ sealed class EarlierBackup
     readonly HashSet<(string Path, int Page)> _damaged = [];
     readonly Lock _lock = new();
     readonly HashSet<int> _unreadable = [];
-    readonly List<string> _remarks = [];
+    readonly PackDamage _found;
 
-    EarlierBackup(BackupId id, Manifest manifest, PackStore packs, IEnumerable<int> hurt)
+    EarlierBackup(BackupId id, Manifest manifest, PackStore packs, IEnumerable<int> hurt, PackDamage found)
     {
         Id = id;
         Manifest = manifest;
         _indexes = new(packs);
+        _found = found;
         _unreadable.UnionWith(hurt);
         HurtPack = _unreadable.Count > 0 ? manifest.Packs[_unreadable.Min()] : null;
         foreach (var page in manifest.Info.DamagedPages)
@@ -37,9 +38,6 @@ sealed class EarlierBackup
 
     public BackupInfo Info => Manifest.Info;
 
-    /// <summary>What was found wrong with its packs, a line each.</summary>
-    public IReadOnlyList<string> Remarks => _remarks;
-
     /// <summary>A pack of it that is missing or known to be damaged; null when there is none. Nothing that it holds is referred to.</summary>
     public string? HurtPack { get; }
 
@@ -47,8 +45,9 @@ sealed class EarlierBackup
     public bool HasUnlistedDamage => Info.DamagedPageCount > Info.DamagedPages.Count;
 
     /// <summary>Finds it among a lineage's backups.</summary>
+    /// <param name="damage">Takes what is found wrong with its packs later.</param>
     /// <param name="remarks">Takes a line for each newer backup that cannot be used.</param>
-    public static async Task<EarlierBackup?> FindAsync(Lineage lineage, List<string> remarks, CancellationToken cancellationToken)
+    public static async Task<EarlierBackup?> FindAsync(Lineage lineage, PackDamage damage, List<string> remarks, CancellationToken cancellationToken)
     {
         HashSet<string>? whole = null;
         EarlierBackup? hurt = null;
@@ -62,7 +61,7 @@ sealed class EarlierBackup
             try
             {
                 var manifest = await lineage.Backups.ReadManifestAsync(id, cancellationToken);
-                var backup = new EarlierBackup(id, manifest, lineage.Packs, Enumerable.Range(0, manifest.Packs.Count).Where(p => !whole.Contains(manifest.Packs[p])));
+                var backup = new EarlierBackup(id, manifest, lineage.Packs, Enumerable.Range(0, manifest.Packs.Count).Where(p => !whole.Contains(manifest.Packs[p])), damage);
                 if (backup.HurtPack is not { } pack)
                 {
                     return backup;
@@ -128,11 +127,9 @@ sealed class EarlierBackup
         {
             lock (_lock)
             {
-                if (_unreadable.Add(pack))
-                {
-                    _remarks.Add($"{e.Message}: pages that it should hold are stored again");
-                }
+                _unreadable.Add(pack);
             }
+            await _found.NoteAsync(Manifest.Packs[pack], e, cancellationToken);
             return null;
         }
     }

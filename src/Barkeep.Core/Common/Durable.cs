@@ -74,31 +74,23 @@ public static class Durable
     }
 
     /// <summary>
-    /// Gives a finished file its final name, unless that name is taken. When it returns true, the name is durable;
-    /// the file's bytes must have been flushed before.
+    /// Gives a finished file its final name, unless that name is taken. Whichever file has it then, its name is durable when this returns;
+    /// the bytes must have been flushed before.
     /// </summary>
+    /// <remarks>Who took the name may have ended before the directory was flushed, or have seen that fail: who is told that it is taken relies on it as well.</remarks>
     /// <returns>False when the name was taken: both files are as they were.</returns>
     public static bool Publish(string temporary, string final)
     {
-        if (NativeMethods.RenameAt2(NativeMethods.AtCurrentDirectory, temporary, NativeMethods.AtCurrentDirectory, final, NativeMethods.RenameNoReplace) != 0)
-        {
-            switch (Marshal.GetLastPInvokeError())
+        var isNew = NativeMethods.RenameAt2(NativeMethods.AtCurrentDirectory, temporary, NativeMethods.AtCurrentDirectory, final, NativeMethods.RenameNoReplace) == 0
+            || Marshal.GetLastPInvokeError() switch
             {
-                case Errno.Exists:
-                    return false;
-                case Errno.Invalid or Errno.NotImplemented or Errno.NotSupported:
-                    // NFS and old kernels: link is exclusive there.
-                    if (!PublishByLink(temporary, final))
-                    {
-                        return false;
-                    }
-                    break;
-                default:
-                    throw Errno.Last($"naming {final}");
-            }
-        }
+                Errno.Exists => false,
+                // NFS and old kernels: link is exclusive there.
+                Errno.Invalid or Errno.NotImplemented or Errno.NotSupported => PublishByLink(temporary, final),
+                _ => throw Errno.Last($"naming {final}"),
+            };
         FlushDirectory(Path.GetDirectoryName(final)!);
-        return true;
+        return isNew;
     }
 
     /// <summary>

@@ -198,6 +198,30 @@ public sealed class IncrementalBackupTests
             Checklist.Judge(await new HealthProbe(bench.Reception.Config, bench.Reception.Locations, TimeProvider.System).GatherAsync(default)).FirstOrDefault(static f => f.Name == "stored pages");
     }
 
+    [Theory]
+    [InlineData(48)]
+    [InlineData(4)]
+    public async Task B6_a_backup_that_finds_the_index_or_the_footer_of_a_pack_damaged_says_so_and_the_next_one_stores_its_pages_again(int fromEnd)
+    {
+        await using var bench = await IncrementalBench.StartAsync();
+        await FillAsync(bench.Cluster);
+        var first = await bench.BackUpAsync();
+        var (lineage, pack) = (bench.Reception.Lineage, $"{first.Id}/0001");
+        var path = Path.Combine(bench.Reception.Locations.RepositoryDirectory(bench.Reception.Config.Name), $"{lineage.Identity.SystemId}", "packs", pack);
+        var bytes = await File.ReadAllBytesAsync(path);
+        bytes[^fromEnd] ^= 4;
+        await File.WriteAllBytesAsync(path, bytes);
+
+        var second = await bench.IncrementalAsync(first);
+        Assert.Single(second.Warnings, w => w.Contains(pack, StringComparison.Ordinal) && w.Contains("this one among them, cannot be restored whole", StringComparison.Ordinal));
+        Assert.Equal([pack], await lineage.Packs.ListDamagedAsync(default));
+
+        var third = await bench.ReadsEverythingAsync($"pack {pack}, which backup {second.Id} needs, is damaged");
+        await bench.AssertEqualsAsync(third);
+        await bench.AssertRestoresAsync(third);
+        await bench.IncrementalAsync(third);
+    }
+
     [Fact]
     public async Task Without_a_receiver_everything_is_read_and_with_one_again_only_what_changed()
     {

@@ -109,6 +109,25 @@ public sealed class WalPutTests
         Assert.Contains("archiver errors: OK", (await bench.BarmanAsync("check", "montagu")).Output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task W8_a_segment_whose_name_could_not_be_flushed_is_not_taken_for_archived_when_it_is_found_there()
+    {
+        await using var bench = await CommandBench.StartAsync();
+        (await bench.Rig.RunAsync("setup-barman", "--no-initial-backup")).Checked();
+        (await bench.BarmanAsync("receive-wal", "--stop", "montagu")).Checked();
+        await bench.Cluster.SqlAsync("CREATE TABLE t AS SELECT 1 AS i; SELECT pg_switch_wal(); INSERT INTO t VALUES (2)");
+        var paths = (await CompleteAsync(bench.Cluster)).TakeLast(2).ToArray();
+        (await bench.BarmanAsync("wal-archive", "montagu", paths[0])).Checked();
+        var directory = Path.GetDirectoryName(Assert.Single(Directory.EnumerateFiles(Path.Combine(bench.Rig.Home, "montagu/repository"), Path.GetFileName(paths[0]), SearchOption.AllDirectories), static f => f.Contains("/wal/", StringComparison.Ordinal)))!;
+
+        var fault = new Strace("fsync:error=EIO", directory);
+        string[] archive = ["barman", "wal-archive", "montagu", paths[1]];
+        Assert.Equal((int)ErrorKind.Storage, (await bench.Rig.RunAsync(fault, archive)).ExitCode);
+        Assert.True(File.Exists(Path.Combine(directory, Path.GetFileName(paths[1]))));
+        Assert.Equal((int)ErrorKind.Storage, (await bench.Rig.RunAsync(fault, archive)).ExitCode);
+        (await bench.Rig.RunAsync(archive)).Checked();
+    }
+
     static async Task<TestCluster> RestoreAsync(CommandBench bench, string name)
     {
         var target = Path.Combine(bench.Rig.RestoreDirectory, name);
