@@ -6,30 +6,26 @@ namespace Barkeep.Tests.Architecture;
 
 public sealed partial class LayerTests
 {
-    /// <summary>
-    /// Which folder of src/Barkeep.Core may use which. Downwards only; the verbs know nothing of each other, and the
-    /// executable composes them.
-    /// </summary>
-    static readonly Dictionary<string, string[]> Allowed = new()
+    static readonly IReadOnlyList<(string[] Layers, string[] Uses)> Table =
+    [
+        // The first row is the executable, which composes the others.
+        .. Markdown.Table("docs/architecture.md", "Layers").Skip(1).Select(static row => (Markdown.Names(row[0]).ToArray(), Markdown.Names(row[2]).ToArray())),
+    ];
+
+    /// <summary>Which folder of src/Barkeep.Core may use which, as docs/architecture.md says.</summary>
+    static readonly Dictionary<string, string[]> Allowed = Table.SelectMany(static row => row.Layers.Select(layer => (layer, row.Uses))).ToDictionary();
+
+    [Fact]
+    public void Each_row_of_the_table_uses_only_rows_below_it_and_names_folders_that_there_are()
     {
-        ["Common"] = [],
-        ["Wal"] = ["Common"],
-        ["Storage"] = ["Common"],
-        ["Repo"] = ["Storage", "Wal", "Common"],
-        ["Configuration"] = ["Wal", "Common"],
-        ["Postgres"] = ["Configuration", "Wal", "Common"],
-        ["Hooks"] = ["Repo", "Configuration", "Wal", "Common"],
-        ["Receiving"] = ["Hooks", "Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
-        ["Backups"] = ["Hooks", "Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
-        ["Health"] = ["Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
-        // Nor does a verification, nor looking for a target.
-        ["Verification"] = ["Repo", "Wal", "Storage", "Common"],
-        ["Targets"] = ["Repo", "Wal", "Common"],
-        ["Setup"] = ["Repo", "Postgres", "Configuration", "Wal", "Storage", "Common"],
-        // Neither a restore nor recovery needs a server.
-        ["Fetching"] = ["Repo", "Configuration", "Wal", "Storage", "Common"],
-        ["Restores"] = ["Repo", "Configuration", "Wal", "Storage", "Common"],
-    };
+        Assert.Equal(Directory.EnumerateDirectories(Path.Combine(SourceTree.Root, "src/Barkeep.Core")).Select(Path.GetFileName).Order(), Allowed.Keys.Order());
+        var below = new HashSet<string>();
+        foreach (var (layers, uses) in Table.Reverse())
+        {
+            Assert.Empty(uses.Except(below));
+            below.UnionWith(layers);
+        }
+    }
 
     [Fact]
     public void Each_layer_uses_only_the_layers_below_it()
