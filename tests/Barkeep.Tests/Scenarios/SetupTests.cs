@@ -78,6 +78,18 @@ public sealed class SetupTests
     }
 
     [Fact]
+    public async Task The_steps_that_the_manual_gives_for_removing_it_leave_nothing_on_the_server()
+    {
+        await using var bench = await CommandBench.SetUpAsync(null, "--no-initial-backup");
+        (await bench.BarmanAsync("receive-wal", "--stop", "montagu")).Checked();
+        await Eventually.IsTrueAsync(async () => await bench.Cluster.ScalarAsync<long>("SELECT count(*) FROM pg_replication_slots WHERE active") == 0, "the server has noticed that the receiver is gone");
+        (await bench.BarmanAsync("receive-wal", "--drop-slot", "montagu")).Checked();
+        await bench.Cluster.SqlAsync("DROP OWNED BY barman, streaming_barman");
+        await bench.Cluster.SqlAsync("DROP ROLE barman, streaming_barman");
+        Assert.Equal(0, await bench.Cluster.ScalarAsync<long>("SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_roles WHERE rolname LIKE '%barman')"));
+    }
+
+    [Fact]
     public async Task Without_verification_nothing_is_connected_to()
     {
         await using var bench = await CommandBench.StartAsync();
