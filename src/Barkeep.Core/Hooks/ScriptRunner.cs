@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Barkeep.Hooks;
 
-/// <summary>Runs a shell command to its end, or kills it with all that it has started. What it prints goes to the log.</summary>
+/// <summary>Runs a shell command to its end, or kills it with all that it has started. What it prints goes to the log; that of one that fails as a warning.</summary>
 sealed class ScriptRunner(TimeSpan limit, ILogger logger)
 {
     /// <summary>So much of its output is looked at, in bytes.</summary>
@@ -63,7 +63,7 @@ sealed class ScriptRunner(TimeSpan limit, ILogger logger)
         catch (OperationCanceledException)
         {
             var refusal = TryKill(process);
-            LogOutput(name, output);
+            LogOutput(LogLevel.Warning, name, output);
             if (refusal is not null)
             {
                 logger.LogError("{Hook} has started what cannot be killed, and goes on: {Reason}", name, refusal);
@@ -72,7 +72,7 @@ sealed class ScriptRunner(TimeSpan limit, ILogger logger)
             logger.LogError("{Hook} has not ended within {Limit} s{Outcome}", name, limit.TotalSeconds, refusal is null ? " and was killed" : "");
             return null;
         }
-        LogOutput(name, output);
+        LogOutput(process.ExitCode == 0 ? LogLevel.Information : LogLevel.Warning, name, output);
         if (process.ExitCode != 0)
         {
             logger.LogWarning("{Hook} has ended with exit code {Code}", name, process.ExitCode);
@@ -94,14 +94,14 @@ sealed class ScriptRunner(TimeSpan limit, ILogger logger)
         }
     }
 
-    void LogOutput(string name, string output)
+    void LogOutput(LogLevel level, string name, string output)
     {
         using var file = File.OpenRead(output);
         var bytes = new byte[Math.Min(file.Length, MaxOutput)];
         file.ReadExactly(bytes);
         foreach (var line in System.Text.Encoding.UTF8.GetString(bytes).Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
-            logger.LogInformation("{Hook}: {Line}", name, line);
+            logger.Log(level, "{Hook}: {Line}", name, line);
         }
     }
 }

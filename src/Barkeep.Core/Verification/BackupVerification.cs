@@ -163,7 +163,7 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, int jobs
             }
             if (hurt.Count > 0)
             {
-                _notes.Add("older backups stay as they are; the next one reads everything, and stores again what the packs that are hurt held");
+                _notes.Add("older backups stay as they are; the next one refers to nothing in the packs that are hurt, and stores again what they held");
             }
         }
         catch (BarkeepException e) when (e.Kind is ErrorKind.Storage or ErrorKind.DiskFull)

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Barkeep.Backups;
 using Barkeep.Cli.Shared;
 using Barkeep.Common;
+using Barkeep.Repo;
 
 namespace Barkeep.Cli;
 
@@ -37,6 +38,8 @@ sealed class BackupCommand : SessionCommand
     public override Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
     {
         _ignored.Warn(session, parse);
+        var name = parse.GetValue(_name);
+        CheckName(name);
         return session.ForEachAsync(session.Select(parse.GetValue(_servers)!), async server =>
         {
             var config = session.ReadSetUp(server);
@@ -47,7 +50,7 @@ sealed class BackupCommand : SessionCommand
                 BandwidthLimit = parse.GetValue(_bandwidth) ?? config.BandwidthLimit,
                 FastCheckpoint = !parse.GetValue(_spread),
                 Full = parse.GetValue(_full),
-                Name = parse.GetValue(_name),
+                Name = name,
                 WaitWithoutReceiver = wait,
             };
             if (parse.GetValue(_waitTimeout) is { } seconds)
@@ -59,5 +62,13 @@ sealed class BackupCommand : SessionCommand
                 ? throw new BarkeepException(ErrorKind.WalTimeout, $"backup {result.Id} still waits for WAL {missing} of server '{server}'", $"cron completes it when it arrives; barman check {server} shows why it does not")
                 : 0;
         });
+    }
+
+    static void CheckName(string? name)
+    {
+        if (name is not null && (string.IsNullOrWhiteSpace(name) || name == "all" || ServerBackups.IsWord(name) || BackupId.TryParse(name, out _)))
+        {
+            throw new BarkeepException(ErrorKind.Usage, $"a backup cannot be called '{name}'", "ids, and words such as latest, name backups already");
+        }
     }
 }

@@ -28,16 +28,15 @@ sealed class CheckCommand : SessionCommand
         if (parse.GetValue(_nagios))
         {
             session.Output.SpeakInLines();
+            return RunForNagiosAsync(session, parse.GetValue(_servers)!, cancellationToken);
         }
         _ignored.Warn(session, parse);
-        return parse.GetValue(_nagios)
-            ? RunForNagiosAsync(session, parse.GetValue(_servers)!, cancellationToken)
-            : session.ForEachAsync(session.Select(parse.GetValue(_servers)!), async server =>
-            {
-                var (_, findings) = await CheckReport.GatherAsync(session, session.ReadSetUp(server), cancellationToken);
-                CheckReport.Print(session, server, findings);
-                return findings.All(static f => f.Passed) ? 0 : (int)ErrorKind.Failed;
-            });
+        return session.ForEachAsync(session.Select(parse.GetValue(_servers)!), async server =>
+        {
+            var (_, findings) = await CheckReport.GatherAsync(session, session.ReadSetUp(server), cancellationToken);
+            CheckReport.Print(session, server, findings);
+            return findings.All(static f => f.Passed) ? 0 : (int)ErrorKind.Failed;
+        });
     }
 
     static async Task<int> RunForNagiosAsync(Session session, string[] names, CancellationToken cancellationToken)

@@ -60,6 +60,8 @@ public sealed partial class CommandLineTests(FixedRepository repository) : IClas
     [InlineData("show-backup montagu 2026", "20261121T010000 20261122T010000 20261123T010000")]
     [InlineData("backup --no-imm", "--no-immediate-checkpoint")]
     [InlineData("list-files --target st", "standalone")]
+    [InlineData("restore montagu latest /tmp/x --target-action p", "pause promote")]
+    [InlineData("backup al", "all")]
     public async Task Bash_completes_commands_options_servers_and_backups(string line, string expected)
     {
         var script = (await repository.Rig.RunAsync("barman", "completion", "bash")).Checked().Output;

@@ -39,6 +39,8 @@ public sealed class UsageTests(FixedRepository repository) : IClassFixture<Fixed
     [InlineData("--log-level loud", "--log-level is 'loud', not DEBUG, INFO, WARNING, ERROR, CRITICAL or NOTSET (barman --help shows what can be said)")]
     [InlineData("list-files montagu latest --target everything", "--target is 'everything', not standalone, data, wal or full (barman list-files --help shows what can be said)")]
     [InlineData("terminate-process montagu walsender", "TASK is 'walsender', not receive-wal, backup, cron or gc (barman terminate-process --help shows what can be said)")]
+    [InlineData("backup --name latest montagu", "a backup cannot be called 'latest' (ids, and words such as latest, name backups already)")]
+    [InlineData("backup --name 20261122T010000 montagu", "a backup cannot be called '20261122T010000' (ids, and words such as latest, name backups already)")]
     [InlineData("keep montagu latest", "one of --target, --release and --status is required (barman keep --help shows what can be said)")]
     public async Task A_command_line_that_cannot_be_understood_is_told_in_one_line(string line, string expected)
     {

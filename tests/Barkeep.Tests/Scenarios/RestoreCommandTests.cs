@@ -229,6 +229,11 @@ public sealed partial class RestoreCommandTests(RestorableCluster cluster)
         var plan = (await rig.RunAsync("barman", "-f", "json", "recover", HandMadeBackup.Server, "weekly", rig.RestoreDirectory, "--dry-run")).Checked();
         Assert.Equal($"{weekly}", (string?)JsonNode.Parse(plan.Output)!["backup_id"]);
         Assert.Equal((int)ErrorKind.UnknownBackup, (await rig.RunAsync("barman", "recover", HandMadeBackup.Server, "monthly", rig.RestoreDirectory)).ExitCode);
+
+        // Which of two is meant nobody can know.
+        backup.Name = "weekly";
+        var other = await backup.TakeAsync();
+        await rig.RefusedAsync(ErrorKind.UnknownBackup, $"2 backups of server '{HandMadeBackup.Server}' are called 'weekly': {weekly}, {other} (say which by its id)", "barman", "recover", HandMadeBackup.Server, "weekly", rig.RestoreDirectory);
     }
 
     static BarkeepRig Rig(RestorableCluster.State source)

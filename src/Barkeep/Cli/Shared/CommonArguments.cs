@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 using Barkeep.Configuration;
 using Barkeep.Repo;
 
@@ -13,21 +14,29 @@ static class CommonArguments
 
     public static Argument<string> Server() => WithServers(new Argument<string>("SERVER") { Description = "a configured server" });
 
-    public static Argument<string> Backup() => WithBackups(new("BACKUP_ID") { Description = "an id, or latest, oldest, last-failed, latest-full" });
+    public static Argument<string> Backup() => WithBackups(new("BACKUP_ID") { Description = "an id, a name, or latest (last), oldest (first), last-failed, latest-full" });
 
     /// <summary>Has shells complete it to the backups of the server that was named before it.</summary>
     public static Argument<string> WithBackups(Argument<string> argument)
     {
-        argument.CompletionSources.Add(static context => context.ParseResult.CommandResult.Tokens is [var server, ..] ? ["latest", .. BackupsOf(server.Value)] : []);
+        argument.CompletionSources.Add(static context => Position(context) == 1 && context.ParseResult.CommandResult.Tokens is [var server, ..] ? ["latest", "oldest", .. BackupsOf(server.Value)] : []);
         return argument;
     }
 
-    static T WithServers<T>(T argument)
-        where T : Argument
+    static Argument<string[]> WithServers(Argument<string[]> argument)
     {
-        argument.CompletionSources.Add(static _ => [.. ConfiguredServers()]);
+        argument.CompletionSources.Add(static _ => ["all", .. ConfiguredServers()]);
         return argument;
     }
+
+    static Argument<string> WithServers(Argument<string> argument)
+    {
+        argument.CompletionSources.Add(static context => Position(context) == 0 ? [.. ConfiguredServers()] : []);
+        return argument;
+    }
+
+    // Of all arguments the library asks for words, whichever is being typed.
+    static int Position(CompletionContext context) => context.ParseResult.CommandResult.Tokens.Count - (context.WordToComplete.Length > 0 ? 1 : 0);
 
     // A shell that asks must not be told of failures: it completes nothing then.
     static IEnumerable<string> ConfiguredServers()

@@ -62,8 +62,11 @@ sealed class ServerBackups
         }
     }
 
+    /// <summary>Whether it stands for a backup by its place, so that none can be called so.</summary>
+    public static bool IsWord(string text) => text is "latest" or "last" or "latest-full" or "last-full" or "oldest" or "first" or "last-failed" or "auto";
+
     /// <summary>Finds a backup by its id, its name, or a word for its place.</summary>
-    /// <exception cref="BarkeepException">UnknownBackup.</exception>
+    /// <exception cref="BarkeepException">UnknownBackup, also when several have that name.</exception>
     public ServerBackup Find(ServerName server, string text)
     {
         var found = text switch
@@ -71,13 +74,21 @@ sealed class ServerBackups
             "latest" or "last" or "latest-full" or "last-full" => OldestFirst.LastOrDefault(static b => b.IsUsable),
             "oldest" or "first" => OldestFirst.FirstOrDefault(static b => b.IsUsable),
             "last-failed" => OldestFirst.LastOrDefault(static b => b.Status == "FAILED"),
-            // Or by the name that it was given; of several the newest.
-            _ => OldestFirst.FirstOrDefault(b => b.Id.ToString() == text) ?? OldestFirst.LastOrDefault(b => b.Info?.Name == text),
+            _ => OldestFirst.FirstOrDefault(b => b.Id.ToString() == text) ?? FindNamed(server, text),
         };
         return found ?? throw new BarkeepException(
             ErrorKind.UnknownBackup,
             $"unknown backup '{text}' for server '{server}'",
             OldestFirst.Count == 0 ? "there is none yet; take one with barman backup" : $"barman list-backups {server} shows all");
+    }
+
+    // Which of several is meant nobody can know, and what follows may be its deletion.
+    ServerBackup? FindNamed(ServerName server, string name)
+    {
+        var named = OldestFirst.Where(b => b.Info?.Name == name).ToList();
+        return named.Count <= 1
+            ? named.FirstOrDefault()
+            : throw new BarkeepException(ErrorKind.UnknownBackup, $"{named.Count} backups of server '{server}' are called '{name}': {string.Join(", ", named.Select(static b => b.Id))}", "say which by its id");
     }
 
     // By names alone. That nobody can say what of it leads where is no reason to show no backups.
