@@ -13,7 +13,12 @@ public sealed record RetentionLineage(int Number, IReadOnlyList<BackupRecord> Ba
 
     /// <summary>Reads it; a history that is damaged counts as unknown.</summary>
     public static async Task<RetentionLineage> ReadAsync(Lineage lineage, CancellationToken cancellationToken) =>
-        new(lineage.Number, await lineage.Backups.ListAsync(cancellationToken), await lineage.Wal.ReadHistoriesAsync([], cancellationToken))
+        await ReadAsync(lineage, await lineage.Backups.ListAsync(cancellationToken), cancellationToken);
+
+    /// <inheritdoc cref="ReadAsync(Lineage, CancellationToken)"/>
+    /// <param name="backups">All of the lineage's, oldest first, as they were listed: of a thousand, no manifest is read again.</param>
+    public static async Task<RetentionLineage> ReadAsync(Lineage lineage, IReadOnlyList<BackupRecord> backups, CancellationToken cancellationToken) =>
+        new(lineage.Number, backups, await lineage.Wal.ReadHistoriesAsync([], cancellationToken))
         {
             DamagedPacks = await lineage.Packs.ListDamagedAsync(cancellationToken),
         };

@@ -194,6 +194,32 @@ public sealed class RetentionDutyTests : IAsyncLifetime
         Assert.True(await collector.IsDueAsync(default));
     }
 
+    [Fact]
+    public async Task B10_what_is_listed_as_obsolete_is_what_cron_lets_go_for_a_new_cluster_without_backups_and_a_damaged_pack_too()
+    {
+        await using var rig = new BarkeepRig();
+        (rig.Environment["BARKEEP_HOME"], rig.Environment["BARKEEP_CONFIG_DIR"]) = (_home, ConfigDirectory());
+        (rig.Environment["BARMAN_MONTAGU_RETENTION_POLICY"], rig.Environment["BARMAN_MONTAGU_MINIMUM_REDUNDANCY"]) = ("REDUNDANCY 1", "2");
+        SetupFile.Write(Locations.SetupFile(Server), SmallRepository.Clock, new Dictionary<string, string>());
+        await AssertObsoleteAsync(rig, _ids[..2]);
+
+        // Of a former cluster the policy wants one: minimum_redundancy is of the present one.
+        var former = Lineage;
+        await _repository.AdoptAsync(SmallRepository.Identity with { SystemId = SmallRepository.Identity.SystemId + 1 }, acceptNew: true, SmallRepository.Clock, default);
+        await AssertObsoleteAsync(rig, _ids[..3]);
+
+        await former.Packs.MarkDamagedAsync($"{_ids[3]}/0001", "meant to", default);
+        await AssertObsoleteAsync(rig, []);
+    }
+
+    static async Task AssertObsoleteAsync(BarkeepRig rig, IReadOnlyList<BackupId> expected)
+    {
+        var cron = (await rig.RunAsync("barman", "cron", "--dry-run")).Checked().OutputLines.Where(static l => l.Contains(" would go: ", StringComparison.Ordinal));
+        Assert.Equal(expected.Select(static id => id.ToString()), cron.Select(static l => l.Split(' ')[1]));
+        var listed = (await rig.RunAsync("barman", "list-backup", "montagu")).Checked().OutputLines.Where(static l => l.EndsWith(" - OBSOLETE", StringComparison.Ordinal));
+        Assert.Equal(expected.Select(static id => id.ToString()), listed.Select(static l => l.Split(' ')[1]).Reverse());
+    }
+
     ServerConfig Config => new ConfigReader(Locations with { ConfigDirectory = ConfigDirectory() }, new Dictionary<string, string> { ["BARMAN_MONTAGU_RETENTION_POLICY"] = "REDUNDANCY 2" }).Read(Server);
 
     string ConfigDirectory()

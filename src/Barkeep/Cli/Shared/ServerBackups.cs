@@ -2,16 +2,19 @@ using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
-using Barkeep.Wal;
 
 namespace Barkeep.Cli.Shared;
 
 /// <summary>All backups of a server, whichever cluster it was then, and the WAL that belongs to each.</summary>
 sealed class ServerBackups
 {
-    static readonly Dictionary<TimelineId, TimelineHistory> NoHistories = [];
+    readonly IReadOnlyList<Lineage> _lineages;
 
-    ServerBackups(IReadOnlyList<ServerBackup> oldestFirst) => OldestFirst = oldestFirst;
+    ServerBackups(IReadOnlyList<Lineage> lineages, IReadOnlyList<ServerBackup> oldestFirst)
+    {
+        _lineages = lineages;
+        OldestFirst = oldestFirst;
+    }
 
     public IReadOnlyList<ServerBackup> OldestFirst { get; }
 
@@ -44,16 +47,17 @@ sealed class ServerBackups
             all.AddRange(backups);
         }
         all.Sort(static (a, b) => a.Id.CompareTo(b.Id));
-        return new(all);
+        return new(repository.Lineages, all);
     }
 
     /// <summary>Has the retention policy judge each.</summary>
     public async Task JudgeAsync(ServerConfig config, CancellationToken cancellationToken)
     {
         var lineages = new List<RetentionLineage>();
-        foreach (var group in OldestFirst.GroupBy(static b => b.Lineage).OrderBy(static g => g.Key.Number))
+        foreach (var lineage in _lineages)
         {
-            lineages.Add(new(group.Key.Number, [.. group.Select(static b => b.Record)], config.Retention.IsNone ? NoHistories : await group.Key.Wal.ReadHistoriesAsync([], cancellationToken)));
+            // One without a backup counts too: the present cluster may have none yet.
+            lineages.Add(await RetentionLineage.ReadAsync(lineage, [.. OldestFirst.Where(b => b.Lineage == lineage).Select(static b => b.Record)], cancellationToken));
         }
         var verdicts = Retention.Judge(config.Retention, config.MinimumRedundancy, lineages).ToDictionary(static v => (v.Lineage, v.Backup.Id));
         foreach (var backup in OldestFirst)
