@@ -22,7 +22,8 @@ catch (BarkeepException e)
 }
 catch (Exception e) when (e is IOException or UnauthorizedAccessException)
 {
-    return invocation.Fail(new BarkeepException(ErrorKind.Storage, e.Message.ReplaceLineEndings(" "), "check permissions, and that all commands run as one user", e), invocation.ExitCodeOf(ErrorKind.Storage));
+    var failure = Errno.From(e, programName);
+    return invocation.Fail(failure, invocation.ExitCodeOf(failure.Kind));
 }
 catch (Exception e)
 {

@@ -23,6 +23,8 @@ public static class CatalogCleaning
     /// <summary>Cleans; the caller holds the backup lock.</summary>
     internal static async Task<IReadOnlyList<BackupId>> RunAsync(Repository repository, TimeProvider time, CancellationToken cancellationToken)
     {
+        // Unfinished files first: on a full disk the records need their room.
+        repository.SweepUnfinished();
         var interrupted = new List<BackupId>();
         foreach (var lineage in repository.Lineages)
         {
@@ -35,7 +37,6 @@ public static class CatalogCleaning
                 interrupted.Add(id);
             }
         }
-        repository.SweepUnfinished();
         return interrupted;
     }
 }

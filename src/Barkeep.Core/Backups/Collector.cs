@@ -113,9 +113,18 @@ public sealed class Collector(Repository repository, ServerName server, Location
     // A damaged manifest is not read with all others each minute: it stays as it is until somebody acts.
     async Task RememberAsync(DutyLock? turn, CollectionResult result, CancellationToken cancellationToken)
     {
-        if (turn is not null && (result.IsFinished || result.Hold?.Kind == ErrorKind.Damaged))
+        if (turn is null || (!result.IsFinished && result.Hold?.Kind != ErrorKind.Damaged))
         {
-            (await CollectionMemory.LookAsync(repository, cancellationToken) with { AwaitsBackup = result.AwaitsBackup, Damaged = _damaged }).Write(locations.CollectionMemory(server));
+            return;
+        }
+        var memory = await CollectionMemory.LookAsync(repository, cancellationToken) with { AwaitsBackup = result.AwaitsBackup, Damaged = _damaged };
+        try
+        {
+            memory.Write(locations.CollectionMemory(server));
+        }
+        catch (BarkeepException e) when (e.Kind == ErrorKind.DiskFull)
+        {
+            // What was to go is gone, which is how a full disk gets room; without the file, cron collects once more.
         }
     }
 

@@ -131,12 +131,16 @@ public static class Durable
                 RandomAccess.Write(file, content, 0);
                 Flush(file, temporary);
             }
+            Supersede(temporary, path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw Errno.From(e, $"writing {path}");
         }
-        Supersede(temporary, path);
+        finally
+        {
+            RemoveUnnamed(temporary);
+        }
     }
 
     /// <summary>Creates a directory and its parents, owner-only, each name durable when it returns; existing ones are left as they are.</summary>
@@ -206,6 +210,18 @@ public static class Durable
         catch (BarkeepException) when (!Directory.Exists(directory))
         {
             FlushNearest(directory);
+        }
+    }
+
+    // Once it has its name there is nothing to remove; and that it stays matters less than why it was not finished.
+    static void RemoveUnnamed(string temporary)
+    {
+        try
+        {
+            File.Delete(temporary);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
         }
     }
 

@@ -36,14 +36,13 @@ public sealed class DutyLock : IDisposable
                 file.Dispose();
                 return null;
             }
+            TellHolder(file);
         }
         catch
         {
             file.Dispose();
             throw;
         }
-        RandomAccess.SetLength(file, 0);
-        RandomAccess.Write(file, Encoding.ASCII.GetBytes($"{Environment.ProcessId}\n"), 0);
         return new(file);
     }
 
@@ -125,6 +124,20 @@ public sealed class DutyLock : IDisposable
             _ = NativeMethods.Lock((int)_file.DangerousGetHandle(), NativeMethods.SetOpenFileLock, ref unlocked);
         }
         _file.Dispose();
+    }
+
+    // For people only: on a full disk, where a new file has no room for its first byte, the deletion that makes room must get its lock too.
+    static void TellHolder(SafeFileHandle file)
+    {
+        try
+        {
+            RandomAccess.SetLength(file, 0);
+            RandomAccess.Write(file, Encoding.ASCII.GetBytes($"{Environment.ProcessId}\n"), 0);
+        }
+        catch (IOException)
+        {
+            // Nobody can be told who holds it; it is held.
+        }
     }
 
     static SafeFileHandle? TryOpen(string path, FileMode mode, FileAccess access)

@@ -179,6 +179,21 @@ public sealed class RetentionDutyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task On_a_disk_that_stays_full_a_backup_is_deleted_although_neither_who_did_it_nor_what_was_collected_can_be_noted()
+    {
+        await using var disk = await LoopDisk.CreateAsync(8);
+        var full = Locations with { Home = disk.MountPoint };
+        Directory.CreateDirectory(full.ServerDirectory(Server));
+        await disk.FillAsync();
+        var result = await new BackupDeletion(_repository, Server, full, TimeProvider.System).RunAsync(_ids[0], default);
+        Assert.Equal([_ids[0]], result.Backups);
+        Assert.NotEmpty(result.Segments);
+        Assert.Null(DutyLock.HolderPid(full.CollectionLock(Server)));
+        Assert.False(DutyLock.IsHeld(full.CollectionLock(Server)));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(full.ServerDirectory(Server)));
+    }
+
+    [Fact]
     public async Task A_mark_lets_collection_look_again_and_the_next_backup_does_when_one_waits_for_it()
     {
         var collector = new Collector(_repository, Server, Locations);

@@ -21,6 +21,8 @@ public sealed class LoopDisk : IAsyncDisposable
 
     string Ballast => Path.Combine(MountPoint, ".ballast");
 
+    string LastBallast => Path.Combine(MountPoint, ".last-ballast");
+
     public static async Task<LoopDisk> CreateAsync(int megabytes)
     {
         var disk = new LoopDisk(RigRoot.NewDirectory("disk"));
@@ -36,17 +38,25 @@ public sealed class LoopDisk : IAsyncDisposable
     public async Task FillAsync(long leaveBytes = 0)
     {
         // Block by block at the end: the filesystem's own map takes room as the file grows.
-        for (var step = 64L << 20; step >= 4096; step /= 4)
+        for (var step = 64L << 20; step >= 1024; step /= 4)
         {
             while (FreeBytes - step >= leaveBytes
                 && (await Command.RunAsync("fallocate", "--length", $"{BallastSize() + step}", Ballast)).ExitCode == 0)
             {
             }
         }
+        if (leaveBytes == 0)
+        {
+            FillLastBlocks();
+        }
     }
 
     /// <summary>Gives back what <see cref="FillAsync"/> took.</summary>
-    public void Free() => File.Delete(Ballast);
+    public void Free()
+    {
+        File.Delete(Ballast);
+        File.Delete(LastBallast);
+    }
 
     public async Task RemountAsync(bool readOnly) =>
         (await Command.RunAsync("mount", "-o", readOnly ? "remount,ro" : "remount,rw", MountPoint)).Checked();
@@ -58,6 +68,23 @@ public sealed class LoopDisk : IAsyncDisposable
             (await Command.RunAsync("umount", "--lazy", MountPoint)).Checked();
         }
         RigRoot.Remove(_directory);
+    }
+
+    // The map of a short file is in its inode and needs no block.
+    void FillLastBlocks()
+    {
+        using var file = new FileStream(LastBallast, FileMode.Append, FileAccess.Write, FileShare.None, bufferSize: 0);
+        try
+        {
+            while (true)
+            {
+                file.Write(new byte[1024]);
+            }
+        }
+        catch (IOException)
+        {
+            // Full.
+        }
     }
 
     long BallastSize() => File.Exists(Ballast) ? new FileInfo(Ballast).Length : 0;
