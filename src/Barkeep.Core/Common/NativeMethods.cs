@@ -6,8 +6,18 @@ namespace Barkeep.Common;
 static partial class NativeMethods
 {
     public const int OpenReadOnly = 0;
-    public const int OpenDirectory = 0x10000;
+    public const int OpenWriteOnly = 1;
+    public const int OpenCreate = 0x40;
+    public const int OpenExclusive = 0x80;
+    public const int OpenNonBlocking = 0x800;
     public const int OpenCloseOnExec = 0x80000;
+    public const int OpenPathOnly = 0x200000;
+
+    /// <summary>On Arm, O_DIRECTORY and O_NOFOLLOW have other values; the usual ones are O_DIRECT and O_LARGEFILE there (asm/fcntl.h).</summary>
+    public static readonly int OpenDirectory = IsArm ? 0x4000 : 0x10000;
+
+    public static readonly int OpenNoFollow = IsArm ? 0x8000 : 0x20000;
+
     public const int AtCurrentDirectory = -100;
     public const uint RenameNoReplace = 1;
     public const uint SyncFileRangeWrite = 2;
@@ -16,6 +26,8 @@ static partial class NativeMethods
     public const short ReadLock = 0;
     public const short WriteLock = 1;
     public const short NoLock = 2;
+
+    public static bool IsArm => RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm;
 
     /// <summary>With which and who 0 it concerns the calling thread: Linux has priorities by thread (setpriority(2), BUGS).</summary>
     [LibraryImport("libc", EntryPoint = "setpriority", SetLastError = true)]

@@ -112,7 +112,7 @@ static class RestoreTarget
         foreach (var process in Directory.EnumerateDirectories("/proc"))
         {
             if (int.TryParse(Path.GetFileName(process), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
-                && TargetCalls.StatAt(TargetCalls.CurrentDirectory, $"{process}/cwd", 0, TargetCalls.BasicWanted, out var status) == 0
+                && TargetCalls.StatAt(NativeMethods.AtCurrentDirectory, $"{process}/cwd", 0, TargetCalls.BasicWanted, out var status) == 0
                 && status.Inode == directory.Inode && status.Device == directory.Device && IsPostgres(process))
             {
                 return pid;
@@ -138,7 +138,7 @@ static class RestoreTarget
 
     static void CheckWritable(string path)
     {
-        if (TargetCalls.AccessAt(TargetCalls.CurrentDirectory, path, TargetCalls.WriteAccess | TargetCalls.ExecuteAccess, TargetCalls.EffectiveAccess) != 0)
+        if (TargetCalls.AccessAt(NativeMethods.AtCurrentDirectory, path, TargetCalls.WriteAccess | TargetCalls.ExecuteAccess, TargetCalls.EffectiveAccess) != 0)
         {
             throw new BarkeepException(ErrorKind.TargetUnwritable, Errno.Last($"writing into {path}").Message, "let the user that restores write there, or restore elsewhere");
         }
@@ -173,5 +173,5 @@ static class RestoreTarget
     }
 
     static TargetCalls.FileStatus StatusOf(string path) =>
-        TargetCalls.StatAt(TargetCalls.CurrentDirectory, path, 0, TargetCalls.BasicWanted, out var status) == 0 ? status : throw Errno.Last($"looking at {path}");
+        TargetCalls.StatAt(NativeMethods.AtCurrentDirectory, path, 0, TargetCalls.BasicWanted, out var status) == 0 ? status : throw Errno.Last($"looking at {path}");
 }

@@ -1,33 +1,27 @@
 using System.Runtime.InteropServices;
+using Barkeep.Common;
 
 namespace Barkeep.Restores;
 
 /// <summary>The libc calls with which a restore writes below one directory and never outside of it. Linux only; see the manual page of each.</summary>
 static partial class TargetCalls
 {
-    public const int OpenWriteOnly = 1;
-    public const int OpenCreate = 0x40;
-    public const int OpenExclusive = 0x80;
-    public const int OpenCloseOnExec = 0x80000;
-    public const int OpenPathOnly = 0x200000;
     public const int WriteAccess = 2;
     public const int ExecuteAccess = 1;
     public const int EffectiveAccess = 0x200;
     public const int NotFollowing = 0x100;
-    public const int CurrentDirectory = -100;
 
     /// <summary>Type, mode, links, owner, times, inode, length and blocks.</summary>
     public const uint BasicWanted = 0x7FF;
 
     public const int RemoveDirectory = 0x200;
-    public const int OpenNonBlocking = 0x800;
     public const int LockExclusively = 2 | 4;
 
     /// <summary>STATX_ATTR_MOUNT_ROOT, of Linux 5.8.</summary>
     const ulong MountRoot = 0x2000;
 
     const long OpenAt2Number = 437;
-    static readonly long ListNumber = IsArm ? 61 : 217;
+    static readonly long ListNumber = NativeMethods.IsArm ? 61 : 217;
     const int TypeMask = 0xF000;
     const int DirectoryType = 0x4000;
     const int RegularType = 0x8000;
@@ -36,13 +30,6 @@ static partial class TargetCalls
     const ulong NoMagicLinks = 0x02;
     const ulong NoSymbolicLinks = 0x04;
     const ulong Beneath = 0x08;
-
-    /// <summary>O_DIRECTORY and O_NOFOLLOW change places between processor families (asm/fcntl.h).</summary>
-    public static readonly int OpenDirectory = IsArm ? 0x4000 : 0x10000;
-
-    public static readonly int OpenNoFollow = IsArm ? 0x8000 : 0x20000;
-
-    static bool IsArm => RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm;
 
     /// <summary>openat2(2), which refuses to leave the directory and to follow any symbolic link on the way.</summary>
     public static int OpenBeneath(int directory, string path, int flags, uint mode)

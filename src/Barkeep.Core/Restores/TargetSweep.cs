@@ -127,7 +127,7 @@ sealed class TargetSweep(TargetTree tree, int root, ExpectedContent expected, Ow
 
     SafeFileHandle Open(Item item)
     {
-        var fd = TargetCalls.OpenAt(item.Parent, item.Name, TargetCalls.OpenDirectory | TargetCalls.OpenNoFollow | TargetCalls.OpenCloseOnExec, 0);
+        var fd = TargetCalls.OpenAt(item.Parent, item.Name, NativeMethods.OpenDirectory | NativeMethods.OpenNoFollow | NativeMethods.OpenCloseOnExec, 0);
         return fd >= 0 ? new(fd, ownsHandle: true) : throw Errno.Last($"opening {tree.Full(item.Path)}");
     }
 

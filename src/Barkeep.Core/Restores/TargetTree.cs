@@ -22,7 +22,7 @@ sealed class TargetTree : IDisposable
     {
         Root = root;
         _ownership = ownership;
-        var fd = TargetCalls.OpenAt(TargetCalls.CurrentDirectory, root, TargetCalls.OpenDirectory | TargetCalls.OpenNoFollow | TargetCalls.OpenCloseOnExec, 0);
+        var fd = TargetCalls.OpenAt(NativeMethods.AtCurrentDirectory, root, NativeMethods.OpenDirectory | NativeMethods.OpenNoFollow | NativeMethods.OpenCloseOnExec, 0);
         _root = fd >= 0 ? new(fd, ownsHandle: true) : throw Errno.Last($"opening {root}");
     }
 
@@ -72,26 +72,26 @@ sealed class TargetTree : IDisposable
         {
             throw Errno.Last($"creating directory {Full(path)}");
         }
-        using var made = new SafeFileHandle(Open("opening", path, TargetCalls.OpenDirectory, 0), ownsHandle: true);
+        using var made = new SafeFileHandle(Open("opening", path, NativeMethods.OpenDirectory, 0), ownsHandle: true);
         Own(made, _ownership.DirectoryMode, path);
     }
 
     /// <summary>Creates a file that is not there yet, open for writing.</summary>
     public SafeFileHandle CreateFile(string path)
     {
-        var file = new SafeFileHandle(Open("creating", path, TargetCalls.OpenWriteOnly | TargetCalls.OpenCreate | TargetCalls.OpenExclusive, _ownership.FileMode), ownsHandle: true);
+        var file = new SafeFileHandle(Open("creating", path, NativeMethods.OpenWriteOnly | NativeMethods.OpenCreate | NativeMethods.OpenExclusive, _ownership.FileMode), ownsHandle: true);
         Own(file, _ownership.FileMode, path);
         return file;
     }
 
     /// <summary>Opens a file that is there.</summary>
-    public SafeFileHandle OpenForWriting(string path) => new(Open("opening", path, TargetCalls.OpenWriteOnly | TargetCalls.OpenNonBlocking, 0), ownsHandle: true);
+    public SafeFileHandle OpenForWriting(string path) => new(Open("opening", path, NativeMethods.OpenWriteOnly | NativeMethods.OpenNonBlocking, 0), ownsHandle: true);
 
     /// <inheritdoc cref="OpenForWriting"/>
-    public SafeFileHandle OpenForReading(string path) => new(Open("opening", path, TargetCalls.OpenNonBlocking, 0), ownsHandle: true);
+    public SafeFileHandle OpenForReading(string path) => new(Open("opening", path, NativeMethods.OpenNonBlocking, 0), ownsHandle: true);
 
     /// <summary>Opens a directory, so that its names can be read.</summary>
-    public SafeFileHandle OpenDirectory(string path) => new(Open("opening", path, TargetCalls.OpenDirectory, 0), ownsHandle: true);
+    public SafeFileHandle OpenDirectory(string path) => new(Open("opening", path, NativeMethods.OpenDirectory, 0), ownsHandle: true);
 
     /// <summary>What is at the path, a link itself; null when nothing is.</summary>
     public TargetCalls.FileStatus? StatusOf(string path) =>
@@ -234,7 +234,7 @@ sealed class TargetTree : IDisposable
     {
         var slash = path.LastIndexOf('/');
         name = path[(slash + 1)..];
-        return new(Open("opening", slash < 0 ? "." : path[..slash], TargetCalls.OpenDirectory | TargetCalls.OpenPathOnly, 0), ownsHandle: true);
+        return new(Open("opening", slash < 0 ? "." : path[..slash], NativeMethods.OpenDirectory | NativeMethods.OpenPathOnly, 0), ownsHandle: true);
     }
 
     int Open(string doing, string path, int flags, uint mode)
@@ -242,11 +242,11 @@ sealed class TargetTree : IDisposable
         int fd;
         do
         {
-            fd = TargetCalls.OpenBeneath(RootDescriptor, path, flags | TargetCalls.OpenNoFollow | TargetCalls.OpenCloseOnExec, mode);
+            fd = TargetCalls.OpenBeneath(RootDescriptor, path, flags | NativeMethods.OpenNoFollow | NativeMethods.OpenCloseOnExec, mode);
             if (fd < 0 && Marshal.GetLastPInvokeError() is Errno.NotImplemented or Errno.NotPermitted)
             {
                 // Kernels before 5.6, and containers that forbid what they do not know: the tree is ours alone, so the last part decides.
-                fd = TargetCalls.OpenAt(RootDescriptor, path, flags | TargetCalls.OpenNoFollow | TargetCalls.OpenCloseOnExec, mode);
+                fd = TargetCalls.OpenAt(RootDescriptor, path, flags | NativeMethods.OpenNoFollow | NativeMethods.OpenCloseOnExec, mode);
             }
         }
         while (fd < 0 && Marshal.GetLastPInvokeError() is Errno.Interrupted or Errno.WouldBlock);

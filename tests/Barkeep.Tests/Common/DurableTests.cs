@@ -55,6 +55,8 @@ public sealed class DurableTests : IDisposable
         Assert.Equal(ErrorKind.Storage, error.Kind);
         Assert.Contains(file, error.Message, StringComparison.Ordinal);
         Assert.Throws<BarkeepException>(() => Durable.FlushDirectory(Path.Combine(_directory, "none")));
+        // On every processor: the flag that asks for a directory has two values.
+        Assert.EndsWith("Not a directory", Assert.Throws<BarkeepException>(() => Durable.FlushDirectory(file)).Message, StringComparison.Ordinal);
     }
 
     [Theory]
