@@ -60,8 +60,7 @@ public sealed class BackupImport(ServerName server, Locations locations, ILogger
     async Task ImportAsync(ExportHead head, Lineage lineage, TarInput tar, Action<long, long>? progress, CancellationToken cancellationToken)
     {
         var id = head.Backup;
-        var own = (await lineage.Packs.ListAsync(cancellationToken)).Where(p => p.Owner == id.ToString()).ToList();
-        var after = own.Count == 0 ? 0 : own.Max(static p => p.Number);
+        var after = (await lineage.Packs.ListOfAsync(id, cancellationToken)).Select(static p => p.Number).DefaultIfEmpty(0).Max();
         var scratch = Path.Combine(locations.ServerDirectory(server), "import.unfinished");
         try
         {
@@ -89,15 +88,12 @@ public sealed class BackupImport(ServerName server, Locations locations, ILogger
         }
         catch (Exception e)
         {
-            var failure = e switch
+            await ForgetAsync(lineage, id, after, e);
+            if (cancellationToken.IsCancellationRequested)
             {
-                _ when cancellationToken.IsCancellationRequested => new(ErrorKind.Interrupted, $"the import of backup {id} was stopped", null, e),
-                BarkeepException known => known,
-                InvalidDataException or ZstdException => new(ErrorKind.Damaged, $"the tar cannot be decompressed: {e.Message}", "it was cut off or altered on its way: copy it again", e),
-                _ => Errno.From(e, $"importing backup {id}"),
-            };
-            await ForgetAsync(lineage, id, after, failure);
-            throw failure;
+                throw new BarkeepException(ErrorKind.Interrupted, $"the import of backup {id} was stopped", null, e);
+            }
+            throw;
         }
         finally
         {
@@ -124,7 +120,7 @@ public sealed class BackupImport(ServerName server, Locations locations, ILogger
     }
 
     // A backup that was never one leaves nothing: the tar is still there.
-    async Task ForgetAsync(Lineage lineage, BackupId id, int after, BarkeepException failure)
+    async Task ForgetAsync(Lineage lineage, BackupId id, int after, Exception failure)
     {
         try
         {
@@ -132,10 +128,7 @@ public sealed class BackupImport(ServerName server, Locations locations, ILogger
             {
                 return;
             }
-            foreach (var pack in (await lineage.Packs.ListAsync(CancellationToken.None)).Where(p => p.Owner == id.ToString() && p.Number > after))
-            {
-                await lineage.Packs.DeleteAsync(pack, CancellationToken.None);
-            }
+            await lineage.Packs.DeleteOfAsync(id, after, CancellationToken.None);
             await lineage.Backups.RemoveAsync(id, CancellationToken.None);
         }
         catch (BarkeepException e)

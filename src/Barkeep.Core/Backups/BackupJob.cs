@@ -135,11 +135,7 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
                 return;
             }
             // Packs first: on a full disk the record needs their room.
-            var own = id.ToString();
-            foreach (var pack in (await lineage.Packs.ListAsync(CancellationToken.None)).Where(p => p.Owner == own))
-            {
-                await lineage.Packs.DeleteAsync(pack, CancellationToken.None);
-            }
+            await lineage.Packs.DeleteOfAsync(id, after: 0, CancellationToken.None);
             await lineage.Backups.FailAsync(id, failure.Message, kind, time.GetLocalNow(), CancellationToken.None);
         }
         catch (BarkeepException e)

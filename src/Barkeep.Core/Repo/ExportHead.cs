@@ -88,11 +88,14 @@ sealed record ExportHead(ExportRecord Record, Manifest Manifest, IReadOnlyList<U
         var sound = ulong.TryParse(record.SystemId, NumberStyles.None, CultureInfo.InvariantCulture, out _) && BackupId.TryParse(record.BackupId, out _)
             && SegmentSize.TryFrom(record.SegmentSize, out _) && record.Originals is { Length: > 0 } && record.Tablespaces is { Length: > 0 }
             && record.Changed is not null && record.Made is not null && record.Wal is { Count: > 0 } && record.Histories is not null
-            && record.Wal.All(static w => w is { Name: not null, Hash: not null, Replaced: not null } && w.Replaced.All(static r => r is { Count: 2 }))
+            && record.Wal.All(static w => w is { Name: not null, Hash: not null, Replaced: not null } && IsSound(w.Replaced))
             && record.Histories.All(static h => h is { Hash: not null, Timeline: > 0 });
         if (!sound)
         {
             throw Repo.Record.Damaged(Name, "its values make no sense");
         }
     }
+
+    // Each byte once.
+    static bool IsSound(IReadOnlyList<IReadOnlyList<int>> replaced) => replaced.All(static r => r is { Count: 2 }) && replaced.DistinctBy(static r => r[0]).Count() == replaced.Count;
 }

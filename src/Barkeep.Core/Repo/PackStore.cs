@@ -71,18 +71,10 @@ public sealed class PackStore
     }
 
     /// <summary>All generations of all packs, with their stored bytes, in the order of their names.</summary>
-    public async Task<IReadOnlyList<StoredPack>> ListAsync(CancellationToken cancellationToken)
-    {
-        var packs = new List<StoredPack>();
-        foreach (var found in await _store.ListAsync(_root + Prefix, cancellationToken))
-        {
-            if (StoredPack.TryParse(found.Name[(_root.Length + Prefix.Length)..], found.Length, out var pack))
-            {
-                packs.Add(pack);
-            }
-        }
-        return packs;
-    }
+    public Task<IReadOnlyList<StoredPack>> ListAsync(CancellationToken cancellationToken) => ListBelowAsync(_root + Prefix, cancellationToken);
+
+    /// <summary>As <see cref="ListAsync"/>, those that one backup has written.</summary>
+    public Task<IReadOnlyList<StoredPack>> ListOfAsync(BackupId backup, CancellationToken cancellationToken) => ListBelowAsync($"{_root}{Prefix}{backup}/", cancellationToken);
 
     /// <summary>The backups whose packs there are, in their order.</summary>
     public async Task<IReadOnlyList<BackupId>> ListOwnersAsync(CancellationToken cancellationToken)
@@ -107,6 +99,16 @@ public sealed class PackStore
             await _store.DeleteAsync(mark, cancellationToken);
         }
         await _store.DeleteAsync(_root + ObjectOf(pack), cancellationToken);
+    }
+
+    /// <summary>Removes what a backup has written that came to nothing: no manifest may refer to it. Durable when it returns.</summary>
+    /// <param name="after">As of <see cref="Begin"/>: packs up to this number are an earlier backup's, and stay.</param>
+    public async Task DeleteOfAsync(BackupId backup, int after, CancellationToken cancellationToken)
+    {
+        foreach (var pack in (await ListOfAsync(backup, cancellationToken)).Where(p => p.Number > after))
+        {
+            await DeleteAsync(pack, cancellationToken);
+        }
     }
 
     /// <summary>Has no later backup refer to a pack as it is now: its pages are stored again. Durable when it returns.</summary>
@@ -157,6 +159,19 @@ public sealed class PackStore
     }
 
     internal static string ObjectOf(StoredPack pack) => $"{Prefix}{pack}";
+
+    async Task<IReadOnlyList<StoredPack>> ListBelowAsync(string prefix, CancellationToken cancellationToken)
+    {
+        var packs = new List<StoredPack>();
+        foreach (var found in await _store.ListAsync(prefix, cancellationToken))
+        {
+            if (StoredPack.TryParse(found.Name[(_root.Length + Prefix.Length)..], found.Length, out var pack))
+            {
+                packs.Add(pack);
+            }
+        }
+        return packs;
+    }
 
     async Task<StoredPack> NewestAsync(string name, CancellationToken cancellationToken) =>
         new(name, (await ReadGenerationsAsync(name[..name.IndexOf('/')], cancellationToken)).GetValueOrDefault(name));

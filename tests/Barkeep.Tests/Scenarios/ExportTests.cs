@@ -116,6 +116,7 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
     [InlineData("other first member")]
     [InlineData("foreign history")]
     [InlineData("foreign segments")]
+    [InlineData("replaced twice")]
     public async Task A_tar_that_was_altered_is_refused_and_nothing_of_it_stays(string how)
     {
         using var scratch = new Scratch("export");
@@ -356,18 +357,18 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
         }
         await using var reader = new TarReader(File.OpenRead(tar), leaveOpen: false);
         await using var writer = new TarWriter(File.Create(altered), TarEntryFormat.Pax, leaveOpen: false);
-        var isForeign = how.StartsWith("foreign", StringComparison.Ordinal);
+        var hasOtherHead = how == "replaced twice" || how.StartsWith("foreign", StringComparison.Ordinal);
         if (how == "other first member")
         {
             await AddAsync(writer, "backup_label", "x");
         }
         while (await reader.GetNextEntryAsync(copyData: true) is { } entry)
         {
-            if (isForeign && entry.Name == "barkeep-export")
+            if (hasOtherHead && entry.Name == "barkeep-export")
             {
                 using var head = new MemoryStream();
                 await entry.DataStream!.CopyToAsync(head);
-                await writer.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, entry.Name) { DataStream = new MemoryStream(WithForeign(head.ToArray(), how)) });
+                await writer.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, entry.Name) { DataStream = new MemoryStream(OtherHead(head.ToArray(), how)) });
                 continue;
             }
             if (how == "foreign segments" && entry.Name.StartsWith("pg_wal/0", StringComparison.Ordinal))
@@ -430,7 +431,7 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
     static string OnTimeline9(string name) => name.Replace("pg_wal/00000001", "pg_wal/00000009", StringComparison.Ordinal);
 
     // The first member as somebody would write it who knows the format.
-    static byte[] WithForeign(byte[] head, string how)
+    static byte[] OtherHead(byte[] head, string how)
     {
         var end = Array.IndexOf(head, (byte)'\n') + 1;
         var line = System.Text.Encoding.ASCII.GetString(head, 0, end).Split(' ');
@@ -439,6 +440,10 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
         if (how == "foreign history")
         {
             record["histories"]!.AsArray().Add(new JsonObject { ["timeline"] = 9, ["hash"] = Convert.ToHexStringLower(XxHash128.Hash(System.Text.Encoding.ASCII.GetBytes(ForeignHistory))) });
+        }
+        else if (how == "replaced twice")
+        {
+            record["wal"]![0]!["replaced"] = new JsonArray(new JsonArray(5000, 1), new JsonArray(5000, 1));
         }
         else
         {
