@@ -236,6 +236,21 @@ public sealed partial class RestoreCommandTests(RestorableCluster cluster)
         await rig.RefusedAsync(ErrorKind.UnknownBackup, $"2 backups of server '{HandMadeBackup.Server}' are called 'weekly': {weekly}, {other} (say which by its id)", "barman", "recover", HandMadeBackup.Server, "weekly", rig.RestoreDirectory);
     }
 
+    [Fact]
+    public async Task A_restore_whose_servers_configuration_cannot_be_read_warns_that_no_scripts_run_and_says_nothing_where_there_is_none()
+    {
+        var source = await cluster.GetAsync();
+        await using var rig = Rig(source);
+        var file = Path.Combine(rig.ConfigDirectory, $"{HandMadeBackup.Server}.json");
+        await File.WriteAllTextAsync(file, "{");
+        var warned = (await rig.RunAsync("barman", "recover", HandMadeBackup.Server, "latest", Path.Combine(rig.RestoreDirectory, "first"))).Checked().Error;
+        Assert.Contains("WARNING: no scripts run before and after this restore", warned, StringComparison.Ordinal);
+        Assert.Contains($"{file} is malformed JSON", warned, StringComparison.Ordinal);
+        File.Delete(file);
+        var silent = (await rig.RunAsync("barman", "recover", HandMadeBackup.Server, "latest", Path.Combine(rig.RestoreDirectory, "second"))).Checked().Error;
+        Assert.DoesNotContain("scripts", silent, StringComparison.Ordinal);
+    }
+
     static BarkeepRig Rig(RestorableCluster.State source)
     {
         var rig = new BarkeepRig();

@@ -6,7 +6,7 @@ using Barkeep.Restores;
 
 namespace Barkeep.Cli.Shared;
 
-/// <summary>Runs the scripts before and after a restore. A server whose configuration cannot be read has none: that is no obstacle to a restore.</summary>
+/// <summary>Runs the scripts before and after a restore. That the server's configuration cannot be read is no obstacle to one: it warns that none run.</summary>
 sealed class RecoveryHooks(Session session, RestoreOptions options)
 {
     const string Subject = "recovery";
@@ -38,8 +38,14 @@ sealed class RecoveryHooks(Session session, RestoreOptions options)
         {
             return session.HooksOf(session.Config.Read(options.Server)) is var hooks && hooks.Has(Subject) ? hooks : null;
         }
-        catch (BarkeepException e) when (e.Kind is ErrorKind.Configuration or ErrorKind.UnknownServer)
+        catch (BarkeepException e) when (e.Kind == ErrorKind.UnknownServer)
         {
+            // It has no configuration, so nobody expects any.
+            return null;
+        }
+        catch (BarkeepException e)
+        {
+            session.Output.Warning($"no scripts run before and after this restore, whether there are any or not: {e.Line}");
             return null;
         }
     }
