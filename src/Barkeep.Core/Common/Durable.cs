@@ -121,7 +121,7 @@ public static class Durable
     public static void Replace(string path, ReadOnlySpan<byte> content)
     {
         CreateDirectory(Path.GetDirectoryName(path)!);
-        var temporary = $"{path}.{Environment.ProcessId}.tmp";
+        var temporary = TemporaryOf(path);
         try
         {
             File.Delete(temporary);
@@ -132,6 +132,34 @@ public static class Durable
                 Flush(file, temporary);
             }
             Supersede(temporary, path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Errno.From(e, $"writing {path}");
+        }
+        finally
+        {
+            RemoveUnnamed(temporary);
+        }
+    }
+
+    /// <summary>
+    /// Lays down a file for PostgreSQL, or for whoever asked for it, in the place of an older one or of none: under its name it is never there by half.
+    /// Not flushed: whoever relies on it has to.
+    /// </summary>
+    /// <param name="write">Writes it; when it throws anything, nothing is left.</param>
+    /// <exception cref="BarkeepException">DiskFull, Storage.</exception>
+    public static void LayDown(string path, Action<FileStream> write)
+    {
+        var temporary = TemporaryOf(path);
+        try
+        {
+            File.Delete(temporary);
+            using (var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0))
+            {
+                write(file);
+            }
+            Rename(temporary, path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -212,6 +240,8 @@ public static class Durable
             FlushNearest(directory);
         }
     }
+
+    static string TemporaryOf(string path) => $"{path}.{Environment.ProcessId}.tmp";
 
     // Once it has its name there is nothing to remove; and that it stays matters less than why it was not finished.
     static void RemoveUnnamed(string temporary)

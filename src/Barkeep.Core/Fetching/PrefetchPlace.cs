@@ -12,7 +12,6 @@ namespace Barkeep.Fetching;
 /// </summary>
 public sealed class PrefetchPlace
 {
-    const string Unfinished = ".unfinished";
     const string NameInWal = "barkeep-prefetch";
 
     /// <param name="root">Where such directories are; on the filesystem of pg_wal, segments need not be copied.</param>
@@ -70,25 +69,11 @@ public sealed class PrefetchPlace
     /// Lays down a segment: whole when it can be seen. Not durable: the directory is believed by nobody after a crash. But PostgreSQL flushes what it has
     /// taken, and waits for that: the kernel begins with it here.
     /// </summary>
-    public void Put(SegmentName name, ReadOnlyMemory<byte> content)
+    public void Put(SegmentName name, ReadOnlyMemory<byte> content) => Durable.LayDown(PathOf(name), file =>
     {
-        var temporary = PathOf(name) + Unfinished;
-        try
-        {
-            File.Delete(temporary);
-            using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write))
-            {
-                RandomAccess.Write(file, content.Span, 0);
-                Durable.BeginFlush(file, 0, content.Length);
-            }
-            Durable.Rename(temporary, PathOf(name));
-        }
-        catch (IOException e)
-        {
-            TryRemove(temporary);
-            throw Errno.From(e, $"writing {temporary}");
-        }
-    }
+        file.Write(content.Span);
+        Durable.BeginFlush(file.SafeFileHandle, 0, content.Length);
+    });
 
     /// <summary>Moves a segment to where it is wanted, if it is here and can be believed.</summary>
     public bool TryTake(SegmentName name, string destination)

@@ -60,7 +60,7 @@ sealed class GetWalCommand : RecoveryCommand
         {
             session.Output.LeaveStandardOutput();
         }
-        await HandOutAsync(content, name, parse.GetValue(_directory), parse.GetValue(_gzip), cancellationToken);
+        HandOut(content, name, parse.GetValue(_directory), parse.GetValue(_gzip), cancellationToken);
         return 0;
     }
 
@@ -71,39 +71,25 @@ sealed class GetWalCommand : RecoveryCommand
         _ => await fetch.TryGetAsync(name, incomplete: true, cancellationToken) is null ? [] : [name.Text],
     };
 
-    static async Task HandOutAsync(ReadOnlyMemory<byte> content, WalFileName name, string? directory, bool gzip, CancellationToken cancellationToken)
+    static void HandOut(ReadOnlyMemory<byte> content, WalFileName name, string? directory, bool gzip, CancellationToken cancellationToken)
     {
-        if (directory is null)
+        if (directory is not null)
         {
-            await using var output = Console.OpenStandardOutput();
-            await WriteAsync(content, output, gzip, cancellationToken);
+            Durable.LayDown(Path.Combine(directory, name.Text), file => Write(content, file, gzip, cancellationToken));
             return;
         }
-        // Never half of it under its name.
-        var path = Path.Combine(directory, name.Text);
-        var temporary = $"{path}.{Environment.ProcessId}.tmp";
-        try
-        {
-            await using (var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0))
-            {
-                await WriteAsync(content, file, gzip, cancellationToken);
-            }
-            Durable.Rename(temporary, path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            File.Delete(temporary);
-            throw Errno.From(e, $"writing {path}");
-        }
+        using var output = Console.OpenStandardOutput();
+        Write(content, output, gzip, cancellationToken);
     }
 
-    static async Task WriteAsync(ReadOnlyMemory<byte> content, Stream output, bool gzip, CancellationToken cancellationToken)
+    static void Write(ReadOnlyMemory<byte> content, Stream output, bool gzip, CancellationToken cancellationToken)
     {
-        await using var compressing = gzip ? new GZipStream(output, CompressionLevel.Fastest, leaveOpen: true) : null;
+        using var compressing = gzip ? new GZipStream(output, CompressionLevel.Fastest, leaveOpen: true) : null;
         var to = compressing ?? output;
         for (var done = 0; done < content.Length; done += ChunkLength)
         {
-            await to.WriteAsync(content.Slice(done, Math.Min(ChunkLength, content.Length - done)), cancellationToken);
+            cancellationToken.ThrowIfCancellationRequested();
+            to.Write(content.Span.Slice(done, Math.Min(ChunkLength, content.Length - done)));
         }
     }
 }

@@ -67,7 +67,7 @@ sealed class WalRestoreCommand : RecoveryCommand
         {
             return NotThere(session, server, name.Text);
         }
-        WriteFile(destination, content.Span);
+        Durable.LayDown(destination, file => file.Write(content.Span));
         if (prefetches && !place!.IsServed)
         {
             StartPrefetching(server, recovering!, parse.GetValue(_parallel) ?? DefaultCount(lineage.Identity.SegmentSize), place.Root);
@@ -86,25 +86,6 @@ sealed class WalRestoreCommand : RecoveryCommand
         catch (BarkeepException)
         {
             // Where nothing can be laid down, every segment is fetched when it is asked for.
-        }
-    }
-
-    // Not flushed: PostgreSQL does that before it relies on it.
-    static void WriteFile(string path, ReadOnlySpan<byte> content)
-    {
-        var temporary = $"{path}.{Environment.ProcessId}.tmp";
-        try
-        {
-            using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write))
-            {
-                RandomAccess.Write(file, content, 0);
-            }
-            Durable.Rename(temporary, path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            File.Delete(temporary);
-            throw Errno.From(e, $"writing {path}");
         }
     }
 }

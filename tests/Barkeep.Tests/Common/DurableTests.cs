@@ -33,6 +33,27 @@ public sealed class DurableTests : IDisposable
     }
 
     [Fact]
+    public void A_file_that_cannot_be_laid_down_whole_leaves_nothing_whatever_the_reason()
+    {
+        var path = Path.Combine(_directory, "segment");
+        File.WriteAllText(path, "old");
+        Assert.Throws<InvalidOperationException>(() => Durable.LayDown(path, static _ => throw new InvalidOperationException()));
+        Assert.Equal(ErrorKind.DiskFull, Assert.Throws<BarkeepException>(() => Durable.LayDown(path, static _ => throw new IOException("full", Errno.NoSpace))).Kind);
+        Assert.Equal("old", File.ReadAllText(path));
+        Durable.LayDown(path, static file => file.Write("new"u8));
+        Assert.Equal("new", File.ReadAllText(path));
+        Assert.Equal([path], Directory.EnumerateFiles(_directory));
+
+        // Its name is taken by a directory.
+        var directory = Path.Combine(_directory, "directory");
+        Directory.CreateDirectory(directory);
+        Assert.Throws<BarkeepException>(() => Durable.LayDown(directory, static file => file.Write("new"u8)));
+        Assert.Throws<BarkeepException>(() => Durable.Replace(directory, "new"u8));
+        Assert.Equal([path], Directory.EnumerateFiles(_directory));
+        Assert.Contains("none/file", Assert.Throws<BarkeepException>(() => Durable.LayDown(Path.Combine(_directory, "none/file"), static file => file.Write("new"u8))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Publishing_never_replaces()
     {
         var (one, two, name) = (Path.Combine(_directory, "1"), Path.Combine(_directory, "2"), Path.Combine(_directory, "name"));
