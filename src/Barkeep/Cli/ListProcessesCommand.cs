@@ -15,13 +15,13 @@ sealed class ListProcessesCommand : SessionCommand
     public override Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
     {
         var server = session.Read(parse.GetValue(_server)!).Name;
-        var found = Duty.Of(session.Locations, server).Select(static d => (d.Task, Pid: d.FindProcess())).Where(static d => d.Pid is not null).ToList();
+        var found = Duty.Of(session.Locations, server).Select(static d => (d.Name, Pid: d.FindProcess())).Where(static d => d.Pid is not null).ToList();
         session.Output.Line(found.Count == 0 ? $"No active subprocesses found for server {server}" : $"Active subprocesses for server {server}:");
-        foreach (var (task, pid) in found)
+        foreach (var (name, pid) in found)
         {
-            session.Output.Line($"{pid} {task}");
+            session.Output.Line($"{pid} {name}");
         }
-        session.Output.Result(server, new JsonArray([.. found.Select(static d => (JsonNode)new JsonObject { ["name"] = d.Task, ["pid"] = d.Pid })]));
+        session.Output.Result(server, new JsonArray([.. found.Select(static d => (JsonNode)new JsonObject { ["name"] = d.Name, ["pid"] = d.Pid })]));
         return Task.FromResult(0);
     }
 }

@@ -23,13 +23,13 @@ sealed class TerminateProcessCommand : SessionCommand
     public override async Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
     {
         var server = session.Read(parse.GetValue(_server)!).Name;
-        var duty = Duty.Of(session.Locations, server).Single(d => d.Task == parse.GetValue(_task));
+        var duty = Duty.Of(session.Locations, server).Single(d => d.Name == parse.GetValue(_task));
         if (duty.FindProcess() is not { } pid)
         {
-            throw new BarkeepException(ErrorKind.Failed, $"no {duty.Task} process is running for server '{server}'", $"barman list-processes {server} shows which are");
+            throw new BarkeepException(ErrorKind.Failed, $"no {duty.Name} process is running for server '{server}'", $"barman list-processes {server} shows which are");
         }
         await duty.EndAsync(pid, Limit, session.Time, cancellationToken);
-        session.Output.Info($"The {duty.Task} process {pid} of server {server} has been terminated");
+        session.Output.Info($"The {duty.Name} process {pid} of server {server} has been terminated");
         return 0;
     }
 }

@@ -58,17 +58,18 @@ sealed class ReceiverDuty(Session session, ServerName server)
     public async Task StopAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
         var start = session.Time.GetTimestamp();
-        // The lock's content is for people: only a process that looks like the receiver is asked.
-        if (IsRunning && DutyLock.HolderPid(session.Locations.ReceiverLock(server)) is { } pid
-            && ProcessTree.CommandLine(pid) is { } line && line.Contains("receive-wal") && line.Contains(server.ToString()))
-        {
-            ProcessTree.Ask(pid);
-        }
+        var duty = Duty.Receiving(session.Locations, server);
         while (IsRunning)
         {
+            if (duty.FindProcess() is { } pid)
+            {
+                await duty.EndAsync(pid, limit, session.Time, cancellationToken);
+                return;
+            }
+            // It has yet to say which process it is, or archive-wal has its duty for a while.
             if (session.Time.GetElapsedTime(start) > limit)
             {
-                throw new BarkeepException(ErrorKind.Busy, $"the receiver of server {server} does not stop", "end it by hand; cron starts another");
+                throw new BarkeepException(ErrorKind.Busy, $"the receiver of server {server} does not stop: which process it is cannot be seen here", "end it by hand; cron starts another");
             }
             await Task.Delay(Pause, session.Time, cancellationToken);
         }
