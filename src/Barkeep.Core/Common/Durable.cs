@@ -28,6 +28,7 @@ public static class Durable
     /// Has the kernel begin to write a part of a file, so that <see cref="Flush"/> finds less to do. Promises nothing: its own
     /// failure is no matter, and one of writing is reported by Flush.
     /// </summary>
+    /// <param name="length">In bytes; 0 is up to the file's end.</param>
     public static void BeginFlush(SafeFileHandle file, long offset, long length) =>
         _ = NativeMethods.SyncFileRange((int)file.DangerousGetHandle(), offset, length, NativeMethods.SyncFileRangeWrite);
 

@@ -8,7 +8,6 @@ public static class Errno
     public const int NotPermitted = 1;
     public const int NoEntry = 2;
     public const int Exists = 17;
-    public const int CrossDevice = 18;
     public const int Invalid = 22;
     public const int NoSpace = 28;
     public const int NotImplemented = 38;
@@ -35,11 +34,6 @@ public static class Errno
         UnauthorizedAccessException => new(ErrorKind.Storage, $"{doing}: {error.Message}", $"this runs as uid {NativeMethods.EffectiveUser()}: run every command as one user, to whom all of barkeep's files belong", error),
         _ => new(ErrorKind.Storage, $"{doing}: {error.Message}", null, error),
     };
-
-    /// <summary>Whether this is a full disk or an exhausted quota.</summary>
-    public static bool IsDiskFull(Exception error) => error
-        is BarkeepException { Kind: ErrorKind.DiskFull }
-        or IOException { HResult: NoSpace or Quota };
 
     static BarkeepException From(int errno, string doing, Exception? inner) => errno is NoSpace or Quota
         ? new(ErrorKind.DiskFull, $"{doing}: no space left on the device", "make room; nothing that was stored is lost", inner)

@@ -190,7 +190,7 @@ public sealed class ReplicationConnection : IAsyncDisposable
         message[5] = (byte)'r';
         BinaryPrimitives.WriteUInt64BigEndian(message.AsSpan(6), written.Value);
         BinaryPrimitives.WriteUInt64BigEndian(message.AsSpan(14), flushed.Value);
-        BinaryPrimitives.WriteInt64BigEndian(message.AsSpan(30), (long)(now - PostgresEpoch).TotalMicroseconds);
+        BinaryPrimitives.WriteInt64BigEndian(message.AsSpan(30), TimestampTz.From(now).Microseconds);
         message[38] = requestReply ? (byte)1 : (byte)0;
         await _wire.SendAsync(message, cancellationToken);
     }
@@ -219,8 +219,6 @@ public sealed class ReplicationConnection : IAsyncDisposable
     public void Abort(string reason) => _wire.Abort(reason);
 
     public ValueTask DisposeAsync() => _wire.DisposeAsync();
-
-    static readonly DateTimeOffset PostgresEpoch = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     static TimelineEnd? End(WireResult result)
     {

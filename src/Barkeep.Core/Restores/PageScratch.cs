@@ -1,3 +1,4 @@
+using Barkeep.Common;
 using Barkeep.Repo;
 using Microsoft.Win32.SafeHandles;
 
@@ -80,7 +81,7 @@ sealed class PageScratch(Func<int, SafeFileHandle> open) : IDisposable
         {
             if (Length >= (long)Pieces * LeastPiece)
             {
-                TargetTree.StartWriting(Handle);
+                Durable.BeginFlush(Handle, 0, 0);
             }
         }
     }

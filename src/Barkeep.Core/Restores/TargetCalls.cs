@@ -72,9 +72,6 @@ static partial class TargetCalls
     [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
     public static partial int LockWhole(int file, int operation);
 
-    [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
-    public static partial int SyncRange(int file, long offset, long length, uint flags);
-
     // Names in a directory are bytes that end in a zero: they need not be UTF-8.
 
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]

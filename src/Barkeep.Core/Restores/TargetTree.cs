@@ -200,16 +200,6 @@ sealed class TargetTree : IDisposable
         }
     }
 
-    /// <summary>
-    /// Lets the disk begin with what was written, so that the flush at the end finds little left to do. A failure shows there:
-    /// this makes nothing durable.
-    /// </summary>
-    public static void StartWriting(SafeFileHandle file)
-    {
-        const uint Write = 2;
-        _ = TargetCalls.SyncRange(Descriptor(file), 0, 0, Write);
-    }
-
     /// <summary>Gives a file its length; what was not written reads as zeros and takes no room.</summary>
     public void SetLength(SafeFileHandle file, long length, string path)
     {

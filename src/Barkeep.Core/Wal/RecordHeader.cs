@@ -20,9 +20,6 @@ public readonly record struct RecordHeader(uint Length, uint Xid, Lsn Previous, 
     /// <summary>Whether the rest of the segment after this record is unused (XLOG_SWITCH).</summary>
     public bool IsSwitch => Manager == ResourceManager.Xlog && Kind == 0x40;
 
-    /// <summary>Whether this record follows one that a crash left unfinished (XLOG_OVERWRITE_CONTRECORD).</summary>
-    public bool IsOverwriteContinuation => Manager == ResourceManager.Xlog && Kind == 0xD0;
-
     /// <summary>Reads a header from at least <see cref="Size"/> bytes.</summary>
     public static RecordHeader Parse(ReadOnlySpan<byte> bytes) => new(
         BinaryPrimitives.ReadUInt32LittleEndian(bytes),

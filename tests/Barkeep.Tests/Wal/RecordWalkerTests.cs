@@ -7,6 +7,9 @@ namespace Barkeep.Tests.Wal;
 
 public sealed class RecordWalkerTests
 {
+    // After a record that a crash left unfinished: XLOG_OVERWRITE_CONTRECORD (pg_control.h).
+    const byte OverwriteContinuation = 0xD0;
+
     public static TheoryData<int, int> Samples => new() { { 13, 1 }, { 15, 1 }, { 15, 16 }, { 17, 1 }, { 18, 1 } };
 
     [Theory]
@@ -36,7 +39,7 @@ public sealed class RecordWalkerTests
         var (_, seen) = Walk(sample);
 
         Assert.True(seen.All.Count(record => record.Header.IsSwitch) >= 2);
-        Assert.Single(seen.All, record => record.Header.IsOverwriteContinuation);
+        Assert.Single(seen.All, static record => record.Header is { Manager: ResourceManager.Xlog, Kind: OverwriteContinuation });
         Assert.Contains(seen.All, record => record.Header.Length > 3_000_000);
         Assert.True(seen.All.Select(record => record.Header.Manager).Distinct().Count() >= 16);
         var creation = Assert.Single(seen.Tablespaces);
