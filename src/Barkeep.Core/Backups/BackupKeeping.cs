@@ -50,8 +50,7 @@ public static class BackupKeeping
     // On its own timeline, up to the newest segment there.
     static async Task<SegmentName?> FindMissingAsync(Lineage lineage, BackupInfo info, CancellationToken cancellationToken)
     {
-        var size = lineage.Identity.SegmentSize;
-        var next = SegmentName.Containing(new(info.Timeline), info.BeginLsn, size);
+        var next = info.FirstSegment;
         foreach (var segment in await lineage.Wal.ListSegmentsAsync(cancellationToken))
         {
             if (segment.Name.Timeline == next.Timeline && segment.Name >= next)
@@ -60,7 +59,7 @@ public static class BackupKeeping
                 {
                     return next;
                 }
-                next = next.Next(size);
+                next = next.Next(info.WalSegmentSize);
             }
         }
         return null;

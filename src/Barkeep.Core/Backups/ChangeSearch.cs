@@ -93,7 +93,7 @@ sealed class ChangeSearch(ServerConfig server, Locations locations, Lineage line
     async Task<(BlockChanges? Changes, string? Obstacle, bool IsYetToCome)> TryCollectAsync(BackupInfo earlier, TimelineId timeline, Lsn begin, CancellationToken cancellationToken)
     {
         var received = await ReceivedWal.ListAsync(lineage.Wal, _spool, cancellationToken);
-        var from = new TimelineId(earlier.Timeline);
+        var from = earlier.TimelineId;
         if (!received.Histories.TryGetValue(timeline, out var history))
         {
             if (timeline != from)

@@ -328,9 +328,8 @@ public sealed class Collector(Repository repository, ServerName server, Location
 
     static WalNeeds WalNeedsOf(Lineage lineage, Sight seen, PageNeeds needs, IReadOnlyList<(BackupId Id, BackupParts Parts)> backups, CollectionResult result)
     {
-        var parts = backups.ToDictionary(static b => b.Id.ToString(), static b => b.Parts);
-        var wal = new WalNeeds(
-            [.. needs.Backups.OrderBy(static b => b.BackupId, StringComparer.Ordinal).Select(b => (b, parts.GetValueOrDefault(b.BackupId)))], seen.Histories, lineage.Identity.SegmentSize);
+        var parts = backups.ToDictionary(static b => b.Id, static b => b.Parts);
+        var wal = new WalNeeds([.. needs.Backups.OrderBy(static b => b.Id).Select(b => (b, parts.GetValueOrDefault(b.Id)))], seen.Histories, lineage.Identity.SegmentSize);
         result.AwaitsBackup |= wal.IsAwaitingBackup || seen.Segments.Any(s => wal.IsAwaiting(s.Name));
         return wal;
     }

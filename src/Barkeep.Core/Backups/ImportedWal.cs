@@ -77,7 +77,7 @@ sealed class ImportedWal(Lineage lineage, BackupInfo backup, string directory, I
     // From the backup's timeline to that of the last segment, and the histories that lead there: of no other timeline, which the server may yet come to.
     async Task CheckTimelinesAsync(CancellationToken cancellationToken)
     {
-        var first = new TimelineId(backup.Timeline);
+        var first = backup.TimelineId;
         var last = _segments.Values.Last().Name.Timeline;
         var history = _histories.GetValueOrDefault(last) ?? await lineage.Wal.GetHistoryAsync(last, cancellationToken);
         var led = history.Ancestors.Select(static a => a.Timeline).Append(last).ToList();

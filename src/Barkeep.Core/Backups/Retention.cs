@@ -183,7 +183,7 @@ public sealed class Retention
 
         public bool IsUsable { get; } = record is { State: BackupState.Done, Info: not null };
 
-        public TimelineId Timeline { get; } = new(record.Info?.Timeline ?? 0);
+        public TimelineId Timeline { get; } = record.Info?.TimelineId ?? default;
 
         public Lsn End { get; } = record.Info?.EndLsn ?? Lsn.Invalid;
 

@@ -12,7 +12,7 @@ public static class WalCompletion
     public static async Task<SegmentName?> FindMissingAsync(Lineage lineage, BackupInfo info, CancellationToken cancellationToken)
     {
         var size = lineage.Identity.SegmentSize;
-        var timeline = new TimelineId(info.Timeline);
+        var timeline = info.TimelineId;
         IReadOnlyList<TimelineId>? descendants = null;
         var last = size.NumberOf(new(info.EndLsn.Value - 1));
         for (var number = size.NumberOf(info.BeginLsn); number <= last; number++)

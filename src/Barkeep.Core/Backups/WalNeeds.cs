@@ -29,7 +29,7 @@ public sealed class WalNeeds
         }
         _backups = [.. backups.Select((b, i) => (b.Info, BackupCatalog.KeepOf(b.Parts) == KeepTarget.Standalone && i < newest))];
         IsAwaitingBackup = backups.Skip(Math.Max(0, newest)).Any(static b => BackupCatalog.KeepOf(b.Parts) == KeepTarget.Standalone);
-        _highest = new(backups.Select(static b => b.Info.Timeline).DefaultIfEmpty(0u).Max());
+        _highest = backups.Select(static b => b.Info.TimelineId).DefaultIfEmpty().Max();
     }
 
     /// <summary>Whether a backup that is kept by itself needs later WAL until there is another.</summary>
@@ -72,7 +72,7 @@ public sealed class WalNeeds
 
     void Add(Needs needs, TimelineId timeline, BackupInfo info, bool isStandalone)
     {
-        var (own, begin, end) = (new TimelineId(info.Timeline), info.BeginLsn, info.EndLsn);
+        var (own, begin, end) = (info.TimelineId, info.BeginLsn, info.EndLsn);
         var (first, last) = (_size.NumberOf(begin), _size.NumberOf(new(end.Value - 1)));
         // The segment in which a timeline was left may be complete on the next one only. What is not known may be so.
         if (timeline == own || Knows(timeline) is not { } history || history.Contains(own, end) || (timeline < own && Knows(own) is null))

@@ -26,13 +26,13 @@ public sealed record WalCoverage(IReadOnlyList<WalGap> Gaps, bool IsOpen, string
         }
         IReadOnlyList<WalGap> gaps = [.. all.OrderBy(static g => g.Missing.From)];
         // As long as it streams, the server is where it says. Else the last backup knows best.
-        var present = receiver is { Phase: ReceiverPhase.Streaming, Timeline: { } streamed } ? streamed : new TimelineId(newest.Timeline);
+        var present = receiver is { Phase: ReceiverPhase.Streaming, Timeline: { } streamed } ? streamed : newest.TimelineId;
         if (holes.AnyLeadsTo(present, backups, IsToCome))
         {
             return new(gaps, IsOpen: false, null);
         }
-        var open = gaps.LastOrDefault(g => g.Backups.Any(b => b.ToString() == newest.BackupId));
-        return open is not null && received.HistoryOf(present).Contains(new(newest.Timeline), newest.EndLsn)
+        var open = gaps.LastOrDefault(g => g.Backups.Contains(newest.Id));
+        return open is not null && received.HistoryOf(present).Contains(newest.TimelineId, newest.EndLsn)
             ? new(gaps, IsOpen: true, $"WAL is missing, {open.Missing}")
             : new(gaps, IsOpen: false, $"no backup leads to timeline {present.Value}, on which the server is now{Left(received.HistoryOf(present))}");
 

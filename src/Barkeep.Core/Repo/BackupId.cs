@@ -11,6 +11,10 @@ public readonly record struct BackupId : IComparable<BackupId>
 
     BackupId(DateTime time) => _time = time;
 
+    /// <exception cref="FormatException">Not the id of a backup.</exception>
+    public static BackupId Parse(ReadOnlySpan<char> text) =>
+        TryParse(text, out var id) ? id : throw new FormatException($"'{text}' is not a backup's id like 20261123T131251");
+
     public static bool TryParse(ReadOnlySpan<char> text, out BackupId id)
     {
         var known = DateTime.TryParseExact(text, Form, CultureInfo.InvariantCulture, DateTimeStyles.None, out var time);

@@ -99,8 +99,9 @@ public sealed record BackupInfo
     [JsonIgnore]
     internal string? Contradiction => this switch
     {
+        _ when !Repo.BackupId.TryParse(BackupId, out _) => $"its id is '{BackupId}'",
         _ when !Lsn.TryParse(BeginLsnText, out var begin) || !Lsn.TryParse(EndLsnText, out var end) || begin >= end => $"it ranges from '{BeginLsnText}' to '{EndLsnText}'",
-        _ when !Barkeep.Wal.SegmentSize.TryFrom(SegmentSize, out _) => $"it claims WAL segments of {SegmentSize} bytes",
+        _ when !Wal.SegmentSize.TryFrom(SegmentSize, out _) => $"it claims WAL segments of {SegmentSize} bytes",
         _ when Timeline == 0 => "it is on timeline 0",
         _ when RelationSegmentBlocks < 1 => $"it claims {RelationSegmentBlocks} blocks a file",
         _ when Server is null || DataDirectory is null || Tablespaces is null || Settings is null || DamagedPages is null || UnreadConfigFiles is null => "a property is null",
@@ -109,8 +110,37 @@ public sealed record BackupInfo
     };
 
     [JsonIgnore]
+    public BackupId Id => Repo.BackupId.Parse(BackupId);
+
+    /// <summary>The major version of PostgreSQL: 15.</summary>
+    [JsonIgnore]
+    public int MajorVersion => ServerVersion / 10_000;
+
+    [JsonIgnore]
+    public TimelineId TimelineId => new(Timeline);
+
+    [JsonIgnore]
+    public SegmentSize WalSegmentSize => new(SegmentSize);
+
+    [JsonIgnore]
     public Lsn BeginLsn => Lsn.Parse(BeginLsnText);
 
     [JsonIgnore]
     public Lsn EndLsn => Lsn.Parse(EndLsnText);
+
+    /// <summary>The segment in which the backup begins.</summary>
+    [JsonIgnore]
+    public SegmentName FirstSegment => SegmentName.Containing(TimelineId, BeginLsn, WalSegmentSize);
+
+    /// <summary>The segment that holds the last byte before the backup's end.</summary>
+    [JsonIgnore]
+    public SegmentName LastSegment => SegmentName.Containing(TimelineId, new(EndLsn.Value - 1), WalSegmentSize);
+
+    /// <summary>How many segments the backup's own WAL takes, from the first to the last.</summary>
+    [JsonIgnore]
+    public long SegmentCount => (long)(LastSegment.Number(WalSegmentSize) - FirstSegment.Number(WalSegmentSize)) + 1;
+
+    /// <summary>Bytes read a second; 0 when that took no time.</summary>
+    [JsonIgnore]
+    public long Throughput => CopySeconds > 0 ? (long)(ReadBytes / CopySeconds) : 0;
 }

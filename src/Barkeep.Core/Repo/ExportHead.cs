@@ -67,7 +67,7 @@ sealed record ExportHead(ExportRecord Record, Manifest Manifest, IReadOnlyList<U
     /// <summary>The cluster that it is of.</summary>
     public ClusterIdentity Identity => new(ulong.Parse(Record.SystemId, NumberStyles.None, CultureInfo.InvariantCulture), Record.MajorVersion, new(Record.SegmentSize));
 
-    public BackupId Backup => BackupId.TryParse(Record.BackupId, out var id) ? id : default;
+    public BackupId Backup => Manifest.Info.Id;
 
     /// <summary>Where in the tar a file of pages is.</summary>
     public static string PathOf(ManifestEntry entry, Manifest manifest, string tablespaces)

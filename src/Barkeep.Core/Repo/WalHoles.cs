@@ -31,7 +31,7 @@ public sealed class WalHoles(ReceivedWal received)
         var newest = backups.LastOrDefault(static b => b.State == BackupState.Done);
         var history = received.HistoryOf(timeline);
         // The newest first: mostly it does.
-        return backups.Reverse().Any(b => b.Info is { } info && MayRoll(b, newest) && history.Contains(new(info.Timeline), info.EndLsn) && (After(history, info) is not { } missing || isToCome(missing)));
+        return backups.Reverse().Any(b => b.Info is { } info && MayRoll(b, newest) && history.Contains(info.TimelineId, info.EndLsn) && (After(history, info) is not { } missing || isToCome(missing)));
     }
 
     /// <summary>What is still missing of a gap that was recorded; null when it has been filled since.</summary>
@@ -42,7 +42,7 @@ public sealed class WalHoles(ReceivedWal received)
 
     IEnumerable<TimelineHistory> Histories(BackupInfo backup)
     {
-        var own = new TimelineId(backup.Timeline);
+        var own = backup.TimelineId;
         return received.Histories.Keys.Append(own).Distinct().OrderDescending().Select(received.HistoryOf).Where(h => h.Contains(own, backup.EndLsn));
     }
 

@@ -32,9 +32,9 @@ static class ExportNarrowing
     static WalRoute FindRoute(RestoreSource source)
     {
         var (info, received) = (source.Manifest.Info, source.Received);
-        foreach (var timeline in received.Histories.Keys.Append(new(info.Timeline)).Distinct().Order())
+        foreach (var timeline in received.Histories.Keys.Append(info.TimelineId).Distinct().Order())
         {
-            if (WalRoute.Choose(received, new(info.Timeline), info.BeginLsn, info.EndLsn, timeline) is not { } route)
+            if (WalRoute.Choose(received, info.TimelineId, info.BeginLsn, info.EndLsn, timeline) is not { } route)
             {
                 continue;
             }

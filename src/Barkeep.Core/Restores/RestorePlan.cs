@@ -51,7 +51,7 @@ public sealed record RestorePlan
     {
         var text = new StringBuilder();
         var culture = CultureInfo.InvariantCulture;
-        text.AppendLine(culture, $"backup {Backup} of server {Info.Server} (system identifier {Info.SystemId}, PostgreSQL {Info.ServerVersion / 10000}), taken {Info.BeginTime:yyyy-MM-dd HH:mm:ss zzz}");
+        text.AppendLine(culture, $"backup {Backup} of server {Info.Server} (system identifier {Info.SystemId}, PostgreSQL {Info.MajorVersion}), taken {Info.BeginTime:yyyy-MM-dd HH:mm:ss zzz}");
         text.AppendLine(culture, $"into {Target}: {FileCount} files, {new ByteSize(DataBytes)}");
         foreach (var placement in Tablespaces)
         {

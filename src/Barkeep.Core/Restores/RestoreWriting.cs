@@ -146,7 +146,7 @@ sealed class RestoreWriting(
                     tree.CreateDirectory(directory);
                 }
             }
-            tree.CreateDirectory(string.Create(CultureInfo.InvariantCulture, $"{placement.Directory}/PG_{plan.Info.ServerVersion / 10000}_{control.CatalogVersion}"));
+            tree.CreateDirectory(string.Create(CultureInfo.InvariantCulture, $"{placement.Directory}/PG_{plan.Info.MajorVersion}_{control.CatalogVersion}"));
             tree.CreateLink(placement.Link, placement.LinkDestination);
             warnings.Add($"the tablespace {creation.Oid}, created at {creation.Path} after the backup, is in {tree.Full(placement.Directory)}");
         }

@@ -35,7 +35,7 @@ sealed class RestoredConfiguration(TargetTree tree, Manifest manifest, RestorePl
     };
 
     readonly BackupInfo _info = plan.Info;
-    readonly int _majorVersion = plan.Info.ServerVersion / 10000;
+    readonly int _majorVersion = plan.Info.MajorVersion;
     readonly List<DisarmedSetting> _disarmed = [];
     readonly ConfFiles _files = ConfFiles.Read(tree.Root, manifest);
     readonly string _originals = UnusedName(manifest, Originals);

@@ -176,8 +176,8 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         {
             _received.Add(lineage, received = await ReceivedWal.ListAsync(lineage.Wal, SpoolOf(lineage), cancellationToken));
         }
-        var wanted = choice.For(new(info.Timeline));
-        var route = WalRoute.Choose(received, new(info.Timeline), info.BeginLsn, info.EndLsn, wanted)
+        var wanted = choice.For(info.TimelineId);
+        var route = WalRoute.Choose(received, info.TimelineId, info.BeginLsn, info.EndLsn, wanted)
             ?? throw (wanted is { } timeline ? NotInHistory(backup.Id, info, received, timeline) : new(ErrorKind.BackupUnusable, $"backup {backup.Id} is in no timeline history that was received"));
         route = await TrimAsync(lineage, route, cancellationToken);
         if (route.End < info.EndLsn)
@@ -242,11 +242,11 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
 
     static BarkeepException NotInHistory(BackupId id, BackupInfo info, ReceivedWal received, TimelineId wanted)
     {
-        var known = received.Timelines.Append(new(info.Timeline)).Distinct().Order().ToList();
+        var known = received.Timelines.Append(info.TimelineId).Distinct().Order().ToList();
         return new(
             ErrorKind.TargetUnreachable,
             $"backup {id} is not in the history of timeline {wanted.Value}" + (known.Contains(wanted) ? $": it was taken on timeline {info.Timeline}, up to {info.EndLsn}" : ", of which nothing was received"),
-            $"it leads to {Named([.. known.Where(t => WalRoute.Choose(received, new(info.Timeline), info.BeginLsn, info.EndLsn, t) is not null)])}");
+            $"it leads to {Named([.. known.Where(t => WalRoute.Choose(received, info.TimelineId, info.BeginLsn, info.EndLsn, t) is not null)])}");
     }
 
     static string Named(List<TimelineId> timelines) => timelines.Count == 1

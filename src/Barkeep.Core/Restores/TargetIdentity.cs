@@ -31,7 +31,7 @@ static class TargetIdentity
         {
             throw Refused($"{target.Root} holds another cluster: its system identifier is {owner}, that of the backup {systemId}", "restore elsewhere, or empty it");
         }
-        var major = source.Backup.Info!.ServerVersion / 10000;
+        var major = source.Backup.Info!.MajorVersion;
         if (target.TryRead(VersionFile, MaxVersionLength) is { } version && Encoding.ASCII.GetString(version).Trim() is { Length: > 0 } text
             && text.All(char.IsAsciiDigit) && text != major.ToString(CultureInfo.InvariantCulture))
         {

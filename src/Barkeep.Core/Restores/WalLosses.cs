@@ -36,7 +36,7 @@ static class WalLosses
         warnings.AddRange(received.Notes);
 
         // Another branch goes on where this one was left, after the backup.
-        foreach (var ancestor in route.History.Ancestors.Where(a => asked == TimelineChoice.Latest && a.Timeline.Value >= source.Backup.Info!.Timeline))
+        foreach (var ancestor in route.History.Ancestors.Where(a => asked == TimelineChoice.Latest && a.Timeline >= source.Backup.Info!.TimelineId))
         {
             if (received.LastEnd(ancestor.Timeline, (ancestor.End + 1).AlignUp(size.Bytes)) is { } other)
             {

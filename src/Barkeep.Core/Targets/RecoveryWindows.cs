@@ -38,7 +38,7 @@ public sealed class RecoveryWindows
     async Task ListAsync(CancellationToken cancellationToken)
     {
         _notes.AddRange(_received.Notes);
-        var timelines = _received.Histories.Keys.Concat(_backups.Select(static b => new TimelineId(b.Info!.Timeline))).Distinct().Order();
+        var timelines = _received.Histories.Keys.Concat(_backups.Select(static b => b.Info!.TimelineId)).Distinct().Order();
         var all = new List<RecoveryWindow>();
         foreach (var timeline in timelines)
         {
@@ -65,9 +65,9 @@ public sealed class RecoveryWindows
         {
             var info = backup.Info!;
             // A backup that begins on the way of the one before has the same WAL after it.
-            if (route is null || info.BeginLsn >= route.End || !route.History.Contains(new(info.Timeline), info.EndLsn))
+            if (route is null || info.BeginLsn >= route.End || !route.History.Contains(info.TimelineId, info.EndLsn))
             {
-                if (WalRoute.Choose(_received, new(info.Timeline), info.BeginLsn, info.EndLsn, timeline) is not { } next)
+                if (WalRoute.Choose(_received, info.TimelineId, info.BeginLsn, info.EndLsn, timeline) is not { } next)
                 {
                     continue;
                 }

@@ -24,7 +24,7 @@ public sealed class RelationCatalog
     RelationCatalog(StoredFile file, Manifest manifest)
     {
         _file = file;
-        _majorVersion = manifest.Info.ServerVersion / 10000;
+        _majorVersion = manifest.Info.MajorVersion;
         _maps = [.. manifest.Entries.Where(static e => e.Path.EndsWith("/pg_filenode.map", StringComparison.Ordinal)).Select(static e => e.Path)];
     }
 

@@ -175,8 +175,8 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, int jobs
     // WAL that is not here at all.
     void FindMissing(ReceivedWal received, BackupInfo backup)
     {
-        var id = BackupId.TryParse(backup.BackupId, out var parsed) ? parsed : default;
-        if (WalRoute.Choose(received, new(backup.Timeline), backup.BeginLsn, backup.EndLsn, null) is not { } route)
+        var id = backup.Id;
+        if (WalRoute.Choose(received, backup.TimelineId, backup.BeginLsn, backup.EndLsn, null) is not { } route)
         {
             _damage.Add(new($"timeline {backup.Timeline}", $"no history leads on from {backup.EndLsn}, where the backup ends", ErrorKind.WalGap, [id], [], 0));
             return;

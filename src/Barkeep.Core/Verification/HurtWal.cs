@@ -16,12 +16,12 @@ sealed record HurtWal(ReceivedSegment Segment, string How, ErrorKind Kind, Lsn F
         var restorable = touched.Any(b => b.EndLsn <= From);
         var what = $"WAL segment {Segment.Name}{(Segment.Place switch { WalPlace.Spool => " in the spool", WalPlace.Partial => ".partial", _ => "" })}";
         var meaning = touched.Count == 0 ? "" : restorable ? $"; no restore gets past {From}" : "; they cannot be restored";
-        return new(what, How + meaning, Kind, [.. touched.Select(static b => BackupId.TryParse(b.BackupId, out var id) ? id : default)], [], 0);
+        return new(what, How + meaning, Kind, [.. touched.Select(static b => b.Id)], [], 0);
     }
 
     // Whether a restore of the backup along the history meets the segment.
     bool Touches(ReceivedWal received, TimelineHistory history, BackupInfo backup) =>
         backup.BeginLsn < Segment.Name.End(received.SegmentSize)
-        && history.Contains(new(backup.Timeline), backup.EndLsn)
+        && history.Contains(backup.TimelineId, backup.EndLsn)
         && WalRoute.Find(received, history, Segment.Name.Number(received.SegmentSize))?.Segment == Segment;
 }

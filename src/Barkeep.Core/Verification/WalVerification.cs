@@ -26,7 +26,7 @@ sealed class WalVerification(Lineage lineage, WalSpool spool, ReceivedWal receiv
     public IReadOnlyList<TimelineHistory> HistoriesOf(IEnumerable<BackupInfo> backups) =>
     [
         .. received.Histories.Values,
-        .. backups.Select(static b => new TimelineId(b.Timeline)).Distinct().Where(t => !received.Histories.ContainsKey(t)).Select(TimelineHistory.Initial),
+        .. backups.Select(static b => b.TimelineId).Distinct().Where(t => !received.Histories.ContainsKey(t)).Select(TimelineHistory.Initial),
     ];
 
     /// <summary>How many were walked; one that timelines share counts once.</summary>
@@ -41,10 +41,10 @@ sealed class WalVerification(Lineage lineage, WalSpool spool, ReceivedWal receiv
             return routes;
         }
         var newest = backups.MaxBy(static b => b.EndTime)!;
-        var chosen = WalRoute.Choose(received, new(newest.Timeline), newest.BeginLsn, newest.EndLsn, null)?.History.Timeline;
+        var chosen = WalRoute.Choose(received, newest.TimelineId, newest.BeginLsn, newest.EndLsn, null)?.History.Timeline;
         foreach (var timeline in HistoriesOf(backups).Select(static h => h.Timeline).Order().OrderBy(t => t == chosen ? 0 : 1))
         {
-            var routesOfIt = backups.Select(b => WalRoute.Choose(received, new(b.Timeline), b.BeginLsn, b.EndLsn, timeline)).OfType<WalRoute>();
+            var routesOfIt = backups.Select(b => WalRoute.Choose(received, b.TimelineId, b.BeginLsn, b.EndLsn, timeline)).OfType<WalRoute>();
             // One that begins earlier and gets as far holds the others; behind a hole each later one has more.
             foreach (var route in routesOfIt.OrderBy(static r => r.Parts.Count == 0 ? r.End : r.Parts[0].Segment.Name.Start(r.SegmentSize)))
             {

@@ -79,8 +79,8 @@ sealed class ListFilesCommand : SessionCommand
         var (info, size) = (backup.Info!, backup.Lineage.Identity.SegmentSize);
         var segments = await backup.Lineage.Wal.ListSegmentsAsync(cancellationToken);
         return segments
-            .Where(s => s.Name.End(size) > info.BeginLsn && s.Name.Timeline.Value >= info.Timeline)
-            .Where(s => all || (s.Name.Start(size) < info.EndLsn && s.Name.Timeline.Value == info.Timeline))
+            .Where(s => s.Name.End(size) > info.BeginLsn && s.Name.Timeline >= info.TimelineId)
+            .Where(s => all || (s.Name.Start(size) < info.EndLsn && s.Name.Timeline == info.TimelineId))
             .Select(static s => $"pg_wal/{s.Name}{(s.IsPartial ? ".partial" : "")}");
     }
 }

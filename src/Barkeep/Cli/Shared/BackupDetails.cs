@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
-using Barkeep.Wal;
 
 namespace Barkeep.Cli.Shared;
 
@@ -112,7 +111,6 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
 
     IEnumerable<(string Label, string Value)> Base(BackupInfo info)
     {
-        var size = new SegmentSize(info.SegmentSize);
         yield return ("Backup Method", "postgres");
         yield return ("Backup Type", backup.Type);
         yield return ("Backup Size", $"{new ByteSize(info.ClusterSize)} ({backup.Size} with WALs)");
@@ -126,15 +124,15 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
         }
         yield return ("Number of files", info.FileCount.ToString(CultureInfo.InvariantCulture));
         yield return ("Timeline", info.Timeline.ToString(CultureInfo.InvariantCulture));
-        yield return ("Begin WAL", Begin(info).ToString());
-        yield return ("End WAL", End(info).ToString());
-        yield return ("Number of WALs", Segments(info).ToString(CultureInfo.InvariantCulture));
+        yield return ("Begin WAL", info.FirstSegment.ToString());
+        yield return ("End WAL", info.LastSegment.ToString());
+        yield return ("Number of WALs", info.SegmentCount.ToString(CultureInfo.InvariantCulture));
         yield return ("Begin time", Time(info.BeginTime));
         yield return ("End time", Time(info.EndTime));
         yield return ("Copy time", BackupReport.Duration(TimeSpan.FromSeconds(info.CopySeconds)));
-        yield return ("Estimated throughput", $"{new ByteSize(Throughput(info))}/s ({info.Jobs} jobs)");
-        yield return ("Begin Offset", size.OffsetOf(info.BeginLsn).ToString(CultureInfo.InvariantCulture));
-        yield return ("End Offset", size.OffsetOf(info.EndLsn).ToString(CultureInfo.InvariantCulture));
+        yield return ("Estimated throughput", $"{new ByteSize(info.Throughput)}/s ({info.Jobs} jobs)");
+        yield return ("Begin Offset", info.WalSegmentSize.OffsetOf(info.BeginLsn).ToString(CultureInfo.InvariantCulture));
+        yield return ("End Offset", info.WalSegmentSize.OffsetOf(info.EndLsn).ToString(CultureInfo.InvariantCulture));
         yield return ("Begin LSN", info.BeginLsn.ToString());
         yield return ("End LSN", info.EndLsn.ToString());
         yield return ("Taken by", info.Program);
@@ -233,7 +231,6 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
 
     JsonObject BaseJson(BackupInfo info)
     {
-        var size = new SegmentSize(info.SegmentSize);
         var json = new JsonObject
         {
             ["backup_method"] = "postgres",
@@ -246,19 +243,19 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
             ["read_size_bytes"] = info.ReadBytes,
             ["number_of_files"] = info.FileCount,
             ["timeline"] = info.Timeline,
-            ["begin_wal"] = Begin(info).ToString(),
-            ["end_wal"] = End(info).ToString(),
+            ["begin_wal"] = info.FirstSegment.ToString(),
+            ["end_wal"] = info.LastSegment.ToString(),
             ["begin_time"] = Time(info.BeginTime),
             ["begin_time_timestamp"] = Timestamp(info.BeginTime),
             ["end_time"] = Time(info.EndTime),
             ["end_time_timestamp"] = Timestamp(info.EndTime),
             ["copy_time"] = BackupReport.Duration(TimeSpan.FromSeconds(info.CopySeconds)),
             ["copy_time_seconds"] = info.CopySeconds,
-            ["throughput"] = $"{new ByteSize(Throughput(info))}/s",
-            ["throughput_bytes"] = Throughput(info),
+            ["throughput"] = $"{new ByteSize(info.Throughput)}/s",
+            ["throughput_bytes"] = info.Throughput,
             ["number_of_workers"] = info.Jobs,
-            ["begin_offset"] = size.OffsetOf(info.BeginLsn),
-            ["end_offset"] = size.OffsetOf(info.EndLsn),
+            ["begin_offset"] = info.WalSegmentSize.OffsetOf(info.BeginLsn),
+            ["end_offset"] = info.WalSegmentSize.OffsetOf(info.EndLsn),
             ["begin_lsn"] = info.BeginLsn.ToString(),
             ["end_lsn"] = info.EndLsn.ToString(),
         };
@@ -299,18 +296,6 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
     }
 
     string? Reachable() => backup.Reachable is { Count: > 0 } timelines ? string.Join(", ", timelines.Select(static t => t.Value.ToString(CultureInfo.InvariantCulture))) : null;
-
-    static SegmentName Begin(BackupInfo info) => SegmentName.Containing(new(info.Timeline), info.BeginLsn, new(info.SegmentSize));
-
-    static SegmentName End(BackupInfo info) => SegmentName.Containing(new(info.Timeline), new(info.EndLsn.Value - 1), new(info.SegmentSize));
-
-    static long Segments(BackupInfo info)
-    {
-        var size = new SegmentSize(info.SegmentSize);
-        return (long)(End(info).Number(size) - Begin(info).Number(size)) + 1;
-    }
-
-    static long Throughput(BackupInfo info) => info.CopySeconds > 0 ? (long)(info.ReadBytes / info.CopySeconds) : 0;
 
     static string Saved(BackupInfo info)
     {

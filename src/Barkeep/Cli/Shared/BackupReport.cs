@@ -4,7 +4,6 @@ using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
-using Barkeep.Wal;
 
 namespace Barkeep.Cli.Shared;
 
@@ -102,13 +101,11 @@ sealed class BackupReport : IProgress<BackupProgress>, IDisposable
     {
         _bar?.Dispose();
         var info = result.Info;
-        var size = new SegmentSize(info.SegmentSize);
         _session.Output.Info(info.Parent is { } parent
             ? $"Incremental since backup {parent}: {new ByteSize(info.ReadBytes)} read of {new ByteSize(info.ClusterSize)}"
             : $"Full: {new ByteSize(info.ReadBytes)} read, since {info.WhyEverything}");
         _session.Output.Info($"Backup size: {new ByteSize(info.ClusterSize)}. Actual size on disk: {new ByteSize(info.StoredBytes)}");
-        var last = SegmentName.Containing(new(info.Timeline), new(info.EndLsn.Value - 1), size);
-        _session.Output.Info(string.Create(CultureInfo.InvariantCulture, $"Backup end at LSN: {info.EndLsn} ({last}, {size.OffsetOf(info.EndLsn):X8})"));
+        _session.Output.Info(string.Create(CultureInfo.InvariantCulture, $"Backup end at LSN: {info.EndLsn} ({info.LastSegment}, {info.WalSegmentSize.OffsetOf(info.EndLsn):X8})"));
         foreach (var warning in result.Warnings)
         {
             _session.Output.Warning(warning);

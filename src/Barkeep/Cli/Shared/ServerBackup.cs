@@ -73,7 +73,7 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
     public ReceivedWal? Received { get; set; }
 
     /// <summary>The timelines besides its own that restores of it can follow.</summary>
-    public IReadOnlyList<TimelineId> Reachable => Received is { } received && Info is { } info ? WalRoute.ReachableFrom(received, new(info.Timeline), BeginLsn, EndLsn) : [];
+    public IReadOnlyList<TimelineId> Reachable => Received is { } received && Info is { } info ? WalRoute.ReachableFrom(received, info.TimelineId, BeginLsn, EndLsn) : [];
 
     /// <summary>What a restore of it writes: the cluster and the WAL that it needs.</summary>
     public ByteSize Size => new((Info?.ClusterSize ?? 0) + OwnWal.Bytes);
