@@ -249,7 +249,7 @@ sealed class BackupCopy(
             var label = BackupLabel.Parse(content);
             return label.Start == begin && label.Timeline == (timeline ?? label.Timeline)
                 ? label
-                : throw new FormatException($"it begins at {label.Start} on timeline {label.Timeline.Value}, the backup at {begin} on timeline {timeline?.Value}");
+                : throw new FormatException($"it begins at {label.Start} on timeline {label.Timeline}, the backup at {begin} on timeline {timeline}");
         }
         catch (FormatException e)
         {

@@ -98,19 +98,19 @@ sealed class ChangeSearch(ServerConfig server, Locations locations, Lineage line
         {
             if (timeline != from)
             {
-                return (null, $"the history of timeline {timeline.Value} has not been received", true);
+                return (null, $"the history of timeline {timeline} has not been received", true);
             }
             history = TimelineHistory.Initial(timeline);
         }
         if (!history.Contains(from, earlier.EndLsn))
         {
-            return (null, $"timeline {timeline.Value} does not descend from backup {earlier.BackupId}, which ended at {earlier.EndLsn} on timeline {from.Value}", false);
+            return (null, $"timeline {timeline} does not descend from backup {earlier.BackupId}, which ended at {earlier.EndLsn} on timeline {from}", false);
         }
         var changes = await ReceivedChanges.CollectAsync(lineage, _spool, received, history, earlier.BeginLsn, begin, cancellationToken);
         return (changes.Changes, changes.Obstacle, changes.IsYetToCome);
     }
 
-    (SegmentName Name, long Length)? Newest() => _spool.List() is { Count: > 0 } list ? list.MaxBy(s => (s.Name.Start(_spool.SegmentSize), s.Name.Timeline.Value)) : null;
+    (SegmentName Name, long Length)? Newest() => _spool.List() is { Count: > 0 } list ? list.MaxBy(s => (s.Name.Start(_spool.SegmentSize), s.Name.Timeline)) : null;
 
     // A hint that saves the listing of all WAL. A spool is empty when all that was in it is in the repository.
     bool HasArrived(Lsn begin, (SegmentName Name, long Length)? newest) =>

@@ -84,7 +84,7 @@ sealed class ImportedWal(Lineage lineage, BackupInfo backup, string directory, I
         var newest = first;
         foreach (var (name, _) in _segments.Values)
         {
-            if (name.Timeline.Value < newest.Value || !led.Contains(name.Timeline))
+            if (name.Timeline < newest || !led.Contains(name.Timeline))
             {
                 throw ImportContents.Wrong(name.ToString(), "is of a timeline that is not the backup's");
             }

@@ -133,7 +133,7 @@ public sealed class Retention
             if (later is null || later.Age < (_policy.Window ?? TimeSpan.Zero))
             {
                 _usable.FindLast(c => c.Lineage == lineage && c.Timeline != history.Timeline && history.Contains(c.Timeline, c.End))
-                    ?.Want(string.Create(CultureInfo.InvariantCulture, $"timeline {history.Timeline.Value} branches off after it"));
+                    ?.Want($"timeline {history.Timeline} branches off after it");
             }
         }
     }

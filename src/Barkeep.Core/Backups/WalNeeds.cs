@@ -1,4 +1,3 @@
-using System.Globalization;
 using Barkeep.Repo;
 using Barkeep.Wal;
 
@@ -49,7 +48,7 @@ public sealed class WalNeeds
         {
             _ when number >= needs.From || needs.Ranges.Exists(r => number >= r.First && number <= r.Last) => null,
             { Ranges.Count: > 0 } => "only backups that are kept by themselves are as old",
-            { From: ulong.MaxValue } => string.Create(CultureInfo.InvariantCulture, $"no backup leads to timeline {name.Timeline.Value}"),
+            { From: ulong.MaxValue } => $"no backup leads to timeline {name.Timeline}",
             _ => "it ends before the oldest backup begins",
         };
     }

@@ -89,7 +89,7 @@ public sealed class WalFetch(Lineage lineage, WalSpool spool, ReceiverState? rec
         }
         // A server that asks for it and is told that there is none takes another timeline, and leaves this one out.
         return timeline > TimelineId.First && (await ListAsync(cancellationToken)).LastEnd(timeline, default) is { } end
-            ? throw new BarkeepException(ErrorKind.WalGap, $"{timeline.HistoryFileName} is missing, although WAL of timeline {timeline.Value} is here up to {end}", "get it from the server's pg_wal: barman put-wal takes it")
+            ? throw new BarkeepException(ErrorKind.WalGap, $"{timeline.HistoryFileName} is missing, although WAL of timeline {timeline} is here up to {end}", "get it from the server's pg_wal: barman put-wal takes it")
             : null;
     }
 
@@ -134,7 +134,7 @@ public sealed class WalFetch(Lineage lineage, WalSpool spool, ReceiverState? rec
         var goesOn = (later, child) switch
         {
             ({ } end, _) => $", and later WAL of its timeline is here, up to {end}",
-            (_, { } way) => $", and its timeline went on as timeline {way.Timeline.Value}, whose WAL is here up to {way.End}",
+            (_, { } way) => $", and its timeline went on as timeline {way.Timeline}, whose WAL is here up to {way.End}",
             _ => ", and its timeline went on",
         };
         throw new BarkeepException(

@@ -34,11 +34,11 @@ public sealed record WalCoverage(IReadOnlyList<WalGap> Gaps, bool IsOpen, string
         var open = gaps.LastOrDefault(g => g.Backups.Contains(newest.Id));
         return open is not null && received.HistoryOf(present).Contains(newest.TimelineId, newest.EndLsn)
             ? new(gaps, IsOpen: true, $"WAL is missing, {open.Missing}")
-            : new(gaps, IsOpen: false, $"no backup leads to timeline {present.Value}, on which the server is now{Left(received.HistoryOf(present))}");
+            : new(gaps, IsOpen: false, $"no backup leads to timeline {present}, on which the server is now{Left(received.HistoryOf(present))}");
 
         // The receiver has not got so far: it goes back to what is missing, as long as the server has it.
         bool IsToCome(MissingWal missing) => !missing.IsRecorded && receiver is not null && receiver.Flushed < missing.To;
     }
 
-    static string Left(TimelineHistory history) => history.Ancestors.Count == 0 ? "" : $" and which left timeline {history.Ancestors[^1].Timeline.Value} at {history.Ancestors[^1].End}";
+    static string Left(TimelineHistory history) => history.Ancestors.Count == 0 ? "" : $" and which left timeline {history.Ancestors[^1].Timeline} at {history.Ancestors[^1].End}";
 }

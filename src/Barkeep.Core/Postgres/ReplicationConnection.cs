@@ -45,7 +45,7 @@ public sealed class ReplicationConnection : IAsyncDisposable
     {
         var row = await _wire.QueryAsync("IDENTIFY_SYSTEM", "asking who it is", cancellationToken);
         return ulong.TryParse(row.Text("systemid"), NumberStyles.None, CultureInfo.InvariantCulture, out var system)
-            && TryTimeline(row.Text("timeline"), out var timeline)
+            && TimelineId.TryParse(row.Text("timeline"), out var timeline)
             && Lsn.TryParse(row.Text("xlogpos"), out var flushed)
                 ? new(system, timeline, flushed)
                 : throw WireReader.Malformed("the answer to IDENTIFY_SYSTEM");
@@ -89,7 +89,7 @@ public sealed class ReplicationConnection : IAsyncDisposable
             return null;
         }
         _ = Lsn.TryParse(row.Text("restart_lsn"), out var restart);
-        return new(restart, TryTimeline(row.Text("restart_tli"), out var timeline) ? timeline : null);
+        return new(restart, TimelineId.TryParse(row.Text("restart_tli"), out var timeline) ? timeline : null);
     }
 
     /// <summary>The content of a timeline's history file on the server.</summary>
@@ -98,8 +98,7 @@ public sealed class ReplicationConnection : IAsyncDisposable
     {
         try
         {
-            var row = await _wire.QueryAsync(
-                string.Create(CultureInfo.InvariantCulture, $"TIMELINE_HISTORY {timeline.Value}"), $"reading {timeline.HistoryFileName}", cancellationToken);
+            var row = await _wire.QueryAsync($"TIMELINE_HISTORY {timeline}", $"reading {timeline.HistoryFileName}", cancellationToken);
             return row.Bytes("content");
         }
         catch (BarkeepException e) when (e.InnerException is ServerErrorException { Error.SqlState: ServerError.UndefinedFile })
@@ -115,15 +114,11 @@ public sealed class ReplicationConnection : IAsyncDisposable
     /// </exception>
     public async Task<TimelineEnd?> StartAsync(string? slot, Lsn position, TimelineId timeline, CancellationToken cancellationToken)
     {
-        var doing = $"streaming from {position} on timeline {timeline.Value}";
+        var doing = $"streaming from {position} on timeline {timeline}";
         using var deadline = new WireDeadline(_wire.Target.CommandTimeout, cancellationToken);
         try
         {
-            await _wire.SendQueryAsync(
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"START_REPLICATION {(slot is null ? "" : $"SLOT {Quote(slot)} ")}PHYSICAL {position} TIMELINE {timeline.Value}"),
-                deadline.Token);
+            await _wire.SendQueryAsync($"START_REPLICATION {(slot is null ? "" : $"SLOT {Quote(slot)} ")}PHYSICAL {position} TIMELINE {timeline}", deadline.Token);
             var first = await _wire.ReadAsync(deadline.Token);
             return first.Type == WireMessage.CopyBothResponse
                 ? null
@@ -226,16 +221,9 @@ public sealed class ReplicationConnection : IAsyncDisposable
         {
             return null;
         }
-        return TryTimeline(result.Text("next_tli"), out var next) && Lsn.TryParse(result.Text("next_tli_startpos"), out var at)
+        return TimelineId.TryParse(result.Text("next_tli"), out var next) && Lsn.TryParse(result.Text("next_tli_startpos"), out var at)
             ? new(next, at)
             : throw WireReader.Malformed("the end of a timeline");
-    }
-
-    static bool TryTimeline(string? text, out TimelineId timeline)
-    {
-        var good = uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value) && value > 0;
-        timeline = new(value);
-        return good;
     }
 
     /// <summary>slot.c, ReplicationSlotValidateName; the replication grammar has no way to quote anything else.</summary>

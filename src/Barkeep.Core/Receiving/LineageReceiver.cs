@@ -79,7 +79,7 @@ sealed class LineageReceiver : IDisposable
         {
             throw new BarkeepException(
                 ErrorKind.WalTimeout,
-                $"the server's WAL ends at {identity.Flushed}, before what was received already: {plan.Start.Position} on timeline {plan.Start.Timeline.Value}",
+                $"the server's WAL ends at {identity.Flushed}, before what was received already: {plan.Start.Position} on timeline {plan.Start.Timeline}",
                 "a standby that lags catches up; a server that has lost WAL needs a look at why");
         }
         if (plan.Start.Held == plan.Start.Position && history.TimelineAt(new(plan.Start.Position.Value - 1)) == plan.Start.Timeline)
@@ -97,7 +97,7 @@ sealed class LineageReceiver : IDisposable
             return TimelineHistory.Initial(timeline);
         }
         var content = await connection.TimelineHistoryAsync(timeline, stop)
-            ?? throw new BarkeepException(ErrorKind.WalGap, $"the server is on timeline {timeline.Value} and has no {timeline.HistoryFileName}");
+            ?? throw new BarkeepException(ErrorKind.WalGap, $"the server is on timeline {timeline} and has no {timeline.HistoryFileName}");
         TimelineHistory history;
         try
         {
@@ -242,7 +242,7 @@ sealed class LineageReceiver : IDisposable
             {
                 if (await session.RunAsync(stop) is { } reached)
                 {
-                    _logger.LogInformation("timeline {Timeline} ended at {Position}; timeline {Next} follows", plan.Start.Timeline.Value, reached.SwitchPoint, reached.NextTimeline.Value);
+                    _logger.LogInformation("timeline {Timeline} ended at {Position}; timeline {Next} follows", plan.Start.Timeline, reached.SwitchPoint, reached.NextTimeline);
                     _reachedEnds[plan.Start.Timeline] = reached.SwitchPoint;
                 }
             }

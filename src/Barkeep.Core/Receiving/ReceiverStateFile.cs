@@ -42,7 +42,7 @@ sealed class ReceiverStateFile
                 _logger.LogInformation("{Phase}", phase switch
                 {
                     ReceiverPhase.Starting => "starting",
-                    ReceiverPhase.Streaming => $"streaming timeline {_state.Timeline?.Value} from {_state.Written}",
+                    ReceiverPhase.Streaming => $"streaming timeline {_state.Timeline} from {_state.Written}",
                     _ => "stopped",
                 });
             }

@@ -10,7 +10,7 @@ namespace Barkeep.Repo;
 public sealed record Gap(TimelineId Timeline, Lsn From, Lsn To, string Reason, DateTimeOffset FoundAt)
 {
     /// <summary>The last part of the object's name.</summary>
-    internal string ObjectName => string.Create(CultureInfo.InvariantCulture, $"{Timeline}-{From.Value:X16}-{To.Value:X16}");
+    internal string ObjectName => string.Create(CultureInfo.InvariantCulture, $"{Timeline.Hex}-{From.Value:X16}-{To.Value:X16}");
 
     internal static bool TryParseName(ReadOnlySpan<char> name, out TimelineId timeline, out Lsn from, out Lsn to)
     {
@@ -28,5 +28,5 @@ public sealed record Gap(TimelineId Timeline, Lsn From, Lsn To, string Reason, D
         return true;
     }
 
-    public override string ToString() => $"{From} to {To} on timeline {Timeline.Value}: {Reason}";
+    public override string ToString() => $"{From} to {To} on timeline {Timeline}: {Reason}";
 }

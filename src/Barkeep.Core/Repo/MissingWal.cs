@@ -34,7 +34,7 @@ public sealed record MissingWal(SegmentName First, Lsn From, Lsn To, string Reas
         return new(first, end, to, reason, IsRecorded: false);
     }
 
-    public override string ToString() => $"{From} to {To} on timeline {First.Timeline.Value}: {Reason}";
+    public override string ToString() => $"{From} to {To} on timeline {First.Timeline}: {Reason}";
 
     // How much a partial segment in the repository has is not known from its name, unless its timeline was left in it.
     static Lsn EndOfPart(ReceivedWal received, TimelineHistory history, ulong number)

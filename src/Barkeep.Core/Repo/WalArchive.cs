@@ -257,7 +257,7 @@ public sealed class WalArchive
 
     static string LastPart(string name) => name[(name.LastIndexOf('/') + 1)..];
 
-    static string HistoryObject(TimelineId timeline) => $"wal/history/{timeline}";
+    static string HistoryObject(TimelineId timeline) => $"wal/history/{timeline.Hex}";
 
     static string ObjectOf(SegmentName name) => $"wal/{PathOf(name)}";
 

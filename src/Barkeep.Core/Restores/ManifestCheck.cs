@@ -40,7 +40,7 @@ static class ManifestCheck
             var label = BackupLabel.Parse(entry.Content.Span);
             if (label.Start != manifest.Info.BeginLsn || label.Timeline != manifest.Info.TimelineId)
             {
-                throw Damaged(id, $"its {BackupLabelFile} begins at {label.Start} on timeline {label.Timeline.Value}, and it claims {manifest.Info.BeginLsn} on timeline {manifest.Info.Timeline}");
+                throw Damaged(id, $"its {BackupLabelFile} begins at {label.Start} on timeline {label.Timeline}, and it claims {manifest.Info.BeginLsn} on timeline {manifest.Info.Timeline}");
             }
         }
         catch (FormatException e)

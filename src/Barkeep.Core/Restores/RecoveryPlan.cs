@@ -1,4 +1,3 @@
-using System.Globalization;
 using Barkeep.Repo;
 using Barkeep.Wal;
 
@@ -42,7 +41,7 @@ public sealed record RecoveryPlan
     {
         var target = Equivalent ?? Target;
         yield return ("restore_command", RestoreCommand ?? NothingMore);
-        yield return ("recovery_target_timeline", Timeline is { } timeline ? timeline.Value.ToString(CultureInfo.InvariantCulture) : "latest");
+        yield return ("recovery_target_timeline", Timeline is { } timeline ? timeline.ToString() : "latest");
         // PostgreSQL reads the file from its first line to its last, and takes one that is emptied after another was set for a second target.
         foreach (var kind in Enum.GetValues<RecoveryTargetKind>().OrderBy(kind => kind == target?.Kind))
         {

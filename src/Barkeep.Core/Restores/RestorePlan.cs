@@ -57,7 +57,7 @@ public sealed record RestorePlan
         {
             text.AppendLine(culture, $"  tablespace {placement.Tablespace.Name} (was {placement.Tablespace.Location}) into {(placement.IsInside ? Path.Combine(Target, placement.Directory) : placement.Directory)}");
         }
-        text.AppendLine(culture, $"WAL from {Info.BeginLsn} to {Route.End} on timeline {Route.History.Timeline.Value}: {Route.Parts.Count} {(Route.Parts.Count == 1 ? "segment" : "segments")}, {new ByteSize(WalBytes)}{(Recovery.RestoreCommand is null ? "" : $", all later ones by {Recovery.RestoreCommand}")}");
+        text.AppendLine(culture, $"WAL from {Info.BeginLsn} to {Route.End} on timeline {Route.History.Timeline}: {Route.Parts.Count} {(Route.Parts.Count == 1 ? "segment" : "segments")}, {new ByteSize(WalBytes)}{(Recovery.RestoreCommand is null ? "" : $", all later ones by {Recovery.RestoreCommand}")}");
         foreach (var line in RecoveryLines())
         {
             text.AppendLine(line);

@@ -70,7 +70,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
             {
                 if (await TryOpenAsync(candidate, cancellationToken) is { } source)
                 {
-                    warnings.Add($"THE PRESENT TIMELINE IS NOT RESTORED: no backup leads to timeline {candidate.Received.NewestTimeline.Value}, on which the server went on; this is timeline {TimelineOf(candidate)}, which it has left");
+                    warnings.Add($"THE PRESENT TIMELINE IS NOT RESTORED: no backup leads to timeline {candidate.Received.NewestTimeline}, on which the server went on; this is timeline {TimelineOf(candidate)}, which it has left");
                     return source;
                 }
             }
@@ -83,7 +83,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         }
         return refused is null ? null : throw await WithWayOutAsync(refused, repository, cancellationToken);
 
-        static uint TimelineOf(RestoreCandidate candidate) => candidate.Route.History.Timeline.Value;
+        static TimelineId TimelineOf(RestoreCandidate candidate) => candidate.Route.History.Timeline;
     }
 
     // The newest first, with a word on each that cannot be restored at all.
@@ -124,9 +124,9 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         {
             foreach (var timeline in refused.Received.Timelines.Where(t => t != refused.Route.History.Timeline).OrderDescending())
             {
-                if (await OtherAsync(new(timeline.Value)) is { } elsewhere)
+                if (await OtherAsync(new(timeline)) is { } elsewhere)
                 {
-                    return new(refusal.Kind, refusal.Message, $"on timeline {timeline.Value} it is reached, from backup {elsewhere.Backup.Id}: add --target-tli {timeline.Value}", refusal);
+                    return new(refusal.Kind, refusal.Message, $"on timeline {timeline} it is reached, from backup {elsewhere.Backup.Id}: add --target-tli {timeline}", refusal);
                 }
             }
         }
@@ -231,7 +231,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
             var known = _received.Values.SelectMany(static r => r.Timelines).Distinct().Order().ToList();
             return new(
                 ErrorKind.TargetUnreachable,
-                $"no backup of server {options.Server} leads to timeline {wanted.Value}{(known.Contains(wanted) ? "" : ", of which nothing was received")}",
+                $"no backup of server {options.Server} leads to timeline {wanted}{(known.Contains(wanted) ? "" : ", of which nothing was received")}",
                 $"there is WAL of {Named(known)}: barman targets {options.Server} shows what can be reached");
         }
         return new(
@@ -245,13 +245,13 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         var known = received.Timelines.Append(info.TimelineId).Distinct().Order().ToList();
         return new(
             ErrorKind.TargetUnreachable,
-            $"backup {id} is not in the history of timeline {wanted.Value}" + (known.Contains(wanted) ? $": it was taken on timeline {info.Timeline}, up to {info.EndLsn}" : ", of which nothing was received"),
+            $"backup {id} is not in the history of timeline {wanted}" + (known.Contains(wanted) ? $": it was taken on timeline {info.Timeline}, up to {info.EndLsn}" : ", of which nothing was received"),
             $"it leads to {Named([.. known.Where(t => WalRoute.Choose(received, info.TimelineId, info.BeginLsn, info.EndLsn, t) is not null)])}");
     }
 
     static string Named(List<TimelineId> timelines) => timelines.Count == 1
-        ? $"timeline {timelines[0].Value}"
-        : $"timelines {string.Join(", ", timelines.SkipLast(1).Select(static t => t.Value))} and {timelines[^1].Value}";
+        ? $"timeline {timelines[0]}"
+        : $"timelines {string.Join(", ", timelines.SkipLast(1))} and {timelines[^1]}";
 
     static BarkeepException WalMissing(BackupId id, BackupInfo info, ReceivedWal received, WalRoute route)
     {

@@ -60,7 +60,7 @@ sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool
     BarkeepException Beyond(TargetOutcome outcome)
     {
         var lastCommit = outcome.LastCommit is { } commit ? $", with the last transaction at {commit.Time.Print(TimeZoneInfo.Local)}" : "";
-        var here = $"timeline {route.History.Timeline.Value} up to {route.End}{lastCommit}";
+        var here = $"timeline {route.History.Timeline} up to {route.End}{lastCommit}";
         if (route.FindMissing(received) is { } missing)
         {
             var after = route.EndBeyondGap(received);

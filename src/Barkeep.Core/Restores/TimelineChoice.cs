@@ -1,4 +1,3 @@
-using System.Globalization;
 using Barkeep.Wal;
 
 namespace Barkeep.Restores;
@@ -6,14 +5,9 @@ namespace Barkeep.Restores;
 /// <summary>Which timeline a restore follows, as recovery_target_timeline has it: <c>latest</c>, <c>current</c> or a number.</summary>
 public readonly record struct TimelineChoice
 {
-    readonly uint _number;
+    readonly TimelineId? _timeline;
 
-    /// <exception cref="ArgumentOutOfRangeException">The number is 0.</exception>
-    public TimelineChoice(uint number)
-    {
-        ArgumentOutOfRangeException.ThrowIfZero(number);
-        _number = number;
-    }
+    public TimelineChoice(TimelineId timeline) => _timeline = timeline;
 
     /// <summary>The newest that descends from the backup.</summary>
     public static TimelineChoice Latest => default;
@@ -24,7 +18,7 @@ public readonly record struct TimelineChoice
     public bool IsCurrent { get; private init; }
 
     /// <summary>The timeline for a backup taken on <paramref name="own"/>; null for the newest.</summary>
-    public TimelineId? For(TimelineId own) => IsCurrent ? own : _number > 0 ? new TimelineId(_number) : null;
+    public TimelineId? For(TimelineId own) => IsCurrent ? own : _timeline;
 
     public static bool TryParse(string text, out TimelineChoice choice)
     {
@@ -33,10 +27,10 @@ public readonly record struct TimelineChoice
         {
             return true;
         }
-        var read = uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0;
-        choice = read ? new(number) : default;
+        var read = TimelineId.TryParse(text, out var timeline);
+        choice = read ? new(timeline) : default;
         return read;
     }
 
-    public override string ToString() => IsCurrent ? "current" : _number > 0 ? _number.ToString(CultureInfo.InvariantCulture) : "latest";
+    public override string ToString() => IsCurrent ? "current" : _timeline?.ToString() ?? "latest";
 }

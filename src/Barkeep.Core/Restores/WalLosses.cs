@@ -40,7 +40,7 @@ static class WalLosses
         {
             if (received.LastEnd(ancestor.Timeline, (ancestor.End + 1).AlignUp(size.Bytes)) is { } other)
             {
-                warnings.Add($"timeline {ancestor.Timeline.Value} went on, at most to {other}, after timeline {route.History.Timeline.Value}'s history left it at {ancestor.End}: that part is not restored");
+                warnings.Add($"timeline {ancestor.Timeline} went on, at most to {other}, after timeline {route.History.Timeline}'s history left it at {ancestor.End}: that part is not restored");
             }
         }
     }

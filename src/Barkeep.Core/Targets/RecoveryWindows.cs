@@ -92,7 +92,7 @@ public sealed class RecoveryWindows
         }
         catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing)
         {
-            _notes.Add($"the end of timeline {route.History.Timeline.Value}'s WAL is not known: {e.Message}");
+            _notes.Add($"the end of timeline {route.History.Timeline}'s WAL is not known: {e.Message}");
             return route with { Parts = [], End = route.Parts.Count == 0 ? route.End : route.Parts[0].Segment.Name.Start(route.SegmentSize) };
         }
     }
@@ -110,7 +110,7 @@ public sealed class RecoveryWindows
         }
         catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing)
         {
-            _notes.Add($"the last commit on timeline {route.History.Timeline.Value} is not known: {e.Message}");
+            _notes.Add($"the last commit on timeline {route.History.Timeline} is not known: {e.Message}");
         }
         windows.Add(new()
         {

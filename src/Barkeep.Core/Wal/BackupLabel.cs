@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace Barkeep.Wal;
@@ -35,9 +34,7 @@ public sealed record BackupLabel(
         var timeline = segment.Timeline;
         if (lines.TryGetValue("START TIMELINE", out var number))
         {
-            timeline = uint.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var value) && value != 0
-                ? new(value)
-                : throw Unreadable("START TIMELINE", number);
+            timeline = TimelineId.TryParse(number, out var value) ? value : throw Unreadable("START TIMELINE", number);
         }
         return new(
             start,

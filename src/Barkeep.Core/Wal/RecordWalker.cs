@@ -198,7 +198,7 @@ public sealed class RecordWalker
         }
         var timeline = page >= _timelineBegin ? _history.Timeline : _history.TimelineAt(page);
         return header.Timeline == timeline
-            || Stop(page, WalDefectKind.WrongTimeline, $"page of timeline {header.Timeline.Value} instead of {timeline.Value}");
+            || Stop(page, WalDefectKind.WrongTimeline, $"page of timeline {header.Timeline} instead of {timeline}");
     }
 
     void ContinueRecord(Lsn page, in PageHeader header)

@@ -44,9 +44,9 @@ public readonly record struct SegmentName(TimelineId Timeline, uint Log, uint Se
     /// <summary>Whether a cluster with this segment size could have such a segment.</summary>
     public bool IsValidFor(SegmentSize size) => Segment < size.SegmentsPerLog;
 
-    public int CompareTo(SegmentName other) => (Timeline.Value, Log, Segment).CompareTo((other.Timeline.Value, other.Log, other.Segment));
+    public int CompareTo(SegmentName other) => (Timeline, Log, Segment).CompareTo((other.Timeline, other.Log, other.Segment));
 
-    public override string ToString() => $"{Timeline}{Log:X8}{Segment:X8}";
+    public override string ToString() => $"{Timeline.Hex}{Log:X8}{Segment:X8}";
 
     public static bool operator <(SegmentName a, SegmentName b) => a.CompareTo(b) < 0;
     public static bool operator >(SegmentName a, SegmentName b) => a.CompareTo(b) > 0;

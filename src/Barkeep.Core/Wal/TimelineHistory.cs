@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace Barkeep.Wal;
@@ -39,16 +38,16 @@ public sealed class TimelineHistory
             }
             var fields = text.ToString().Split((char[]?)null, 3, StringSplitOptions.RemoveEmptyEntries);
             if (fields.Length < 2
-                || !uint.TryParse(fields[0], NumberStyles.None, CultureInfo.InvariantCulture, out var parent) || parent == 0
+                || !TimelineId.TryParse(fields[0], out var parent)
                 || !Lsn.TryParse(fields[1], out var end))
             {
-                throw new FormatException($"timeline history {timeline.Value}: cannot read the line '{text}'");
+                throw new FormatException($"timeline history {timeline}: cannot read the line '{text}'");
             }
-            if (parent >= timeline.Value || (ancestors.Count > 0 && (parent <= ancestors[^1].Timeline.Value || end < ancestors[^1].End)))
+            if (parent >= timeline || (ancestors.Count > 0 && (parent <= ancestors[^1].Timeline || end < ancestors[^1].End)))
             {
-                throw new FormatException($"timeline history {timeline.Value}: the line '{text}' is out of order");
+                throw new FormatException($"timeline history {timeline}: the line '{text}' is out of order");
             }
-            ancestors.Add(new(new(parent), end));
+            ancestors.Add(new(parent, end));
         }
         return new(timeline, ancestors);
     }

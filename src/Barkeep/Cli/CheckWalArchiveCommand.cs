@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json.Nodes;
 using Barkeep.Cli.Shared;
 using Barkeep.Common;
@@ -34,7 +33,7 @@ sealed class CheckWalArchiveCommand : SessionCommand
             session.Output.Line($"WAL archive check for server {server} passed");
             return 0;
         }
-        var found = string.Join(", ", timelines.Select(static t => t.Value.ToString(CultureInfo.InvariantCulture)));
+        var found = string.Join(", ", timelines);
         session.Output.Error($"WAL archive check failed for server {server}: Expected {(from == 0 ? "empty archive" : $"no WAL of timeline {from} or later")}, found WAL of timeline {found}");
         return (int)ErrorKind.Failed;
     }

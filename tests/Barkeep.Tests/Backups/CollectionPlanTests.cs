@@ -147,9 +147,9 @@ public sealed class CollectionPlanTests
                 return;
             }
             var timeline = new TimelineId((uint)_timelines.Count + 1);
-            var lines = history.Ancestors.Append(new(history.Timeline, left)).Select(static a => $"{a.Timeline.Value}\t{a.End}\tx\n");
+            var lines = history.Ancestors.Append(new(history.Timeline, left)).Select(static a => $"{a.Timeline}\t{a.End}\tx\n");
             var next = TimelineHistory.Parse(timeline, Encoding.ASCII.GetBytes(string.Concat(lines)));
-            Tell($"timeline {timeline.Value} from {history.Timeline.Value} at {left}");
+            Tell($"timeline {timeline} from {history.Timeline} at {left}");
             if (_random.Next(8) > 0)
             {
                 _histories[timeline] = next;
@@ -306,7 +306,7 @@ public sealed class CollectionPlanTests
             var now = Routes();
             foreach (var (way, route) in routes)
             {
-                Assert.True(now.GetValueOrDefault(way) == route, Story($"backup {way.Id} lacks WAL to timeline {way.Timeline?.Value}: of {route} there is {now.GetValueOrDefault(way)}"));
+                Assert.True(now.GetValueOrDefault(way) == route, Story($"backup {way.Id} lacks WAL to timeline {way.Timeline}: of {route} there is {now.GetValueOrDefault(way)}"));
             }
         }
 

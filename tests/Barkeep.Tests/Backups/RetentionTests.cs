@@ -245,9 +245,9 @@ public sealed class RetentionTests
                 left = from.EndLsn + 400;
             }
             var timeline = new TimelineId((uint)_histories.Count + 2);
-            var lines = history.Ancestors.Append(new(history.Timeline, left)).Select(static a => $"{a.Timeline.Value}\t{a.End}\tx\n");
+            var lines = history.Ancestors.Append(new(history.Timeline, left)).Select(static a => $"{a.Timeline}\t{a.End}\tx\n");
             _histories[timeline] = TimelineHistory.Parse(timeline, Encoding.ASCII.GetBytes(string.Concat(lines)));
-            _told.Add($"timeline {timeline.Value} from {history.Timeline.Value} at {left}");
+            _told.Add($"timeline {timeline} from {history.Timeline} at {left}");
             (_timeline, _position) = (timeline, left.Value + 10);
             // It began with what could be restored then.
             _ever = [.. _backups];
@@ -277,7 +277,7 @@ public sealed class RetentionTests
                 State = kind switch { 2 or 3 => BackupState.Failed, 4 => BackupState.WaitingForWals, _ => BackupState.Done },
                 Info = kind is 2 or 3 ? null : backup.Info! with { Timeline = _timeline.Value, BeginLsnText = begin.ToString(), EndLsnText = new Lsn(_position).ToString(), DamagedPageCount = kind == 5 ? 1 : 0 },
             };
-            _told.Add($"{_now:u} backup {backup.Id} {backup.State} on {_timeline.Value} at {begin}{(kind == 5 ? " damaged" : "")}");
+            _told.Add($"{_now:u} backup {backup.Id} {backup.State} on {_timeline} at {begin}{(kind == 5 ? " damaged" : "")}");
             _now += TimeSpan.FromMinutes(2);
             _backups.Add(backup);
             _ever.Add(backup);
@@ -307,7 +307,7 @@ public sealed class RetentionTests
             {
                 if ((parsed.Window is { } window && _ever.Exists(IsChained) && time >= _ever.Last(IsChained).Info!.EndTime - window) || (timeline == _timeline && lsn.Value == _position))
                 {
-                    Check(!Leads(_ever, timeline, lsn) || Leads(_backups, timeline, lsn), $"{time:u} at {lsn} on {timeline.Value} cannot be restored any more");
+                    Check(!Leads(_ever, timeline, lsn) || Leads(_backups, timeline, lsn), $"{time:u} at {lsn} on {timeline} cannot be restored any more");
                 }
             }
         }

@@ -17,7 +17,7 @@ public sealed class HistoryFileTests
         byte[] other = [.. SmallRepository.History, .. "# other\n"u8];
         Assert.Equal(ErrorKind.WalDiverged, (await Assert.ThrowsAsync<BarkeepException>(() => wal.PutHistoryAsync(timeline, other, default))).Kind);
 
-        var path = Path.Combine(small.Directory, $"{SmallRepository.Identity.SystemId}/wal/history/{timeline}");
+        var path = Path.Combine(small.Directory, $"{SmallRepository.Identity.SystemId}/wal/history/{timeline.Hex}");
         for (var at = 0; at < new FileInfo(path).Length; at += 3)
         {
             var bytes = await File.ReadAllBytesAsync(path);

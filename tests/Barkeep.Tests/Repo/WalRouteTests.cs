@@ -107,7 +107,7 @@ public sealed class WalRouteTests
     }
 
     static string Text(WalPart part) =>
-        $"{part.Segment.Name.Timeline.Value}:{part.Segment.Name.Number(Size)}{(part.Keep == Size.Bytes ? "" : $"+{part.Keep}")}";
+        $"{part.Segment.Name.Timeline}:{part.Segment.Name.Number(Size)}{(part.Keep == Size.Bytes ? "" : $"+{part.Keep}")}";
 
     static ReceivedWal Wal(string received, string[] histories) => WrittenSegments.Wal(received, histories);
 }

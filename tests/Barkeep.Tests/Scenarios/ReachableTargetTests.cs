@@ -34,7 +34,7 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
             var timeline = (uint)random.Next(1, 4);
             var rows = history.Histories[timeline];
             var (target, count) = Pick(random, rows, history.Histories[(uint)random.Next(1, 4)]);
-            var options = history.Into(scratch.Path) with { Locations = locations, Until = target, SuitsTarget = true, Timeline = new(timeline) };
+            var options = history.Into(scratch.Path) with { Locations = locations, Until = target, SuitsTarget = true, Timeline = new(new(timeline)) };
             var what = $"{i}: {target}, inclusive {target.IsInclusive}, on timeline {timeline}, after {count} rows";
             if (count is not { } expected)
             {
@@ -70,7 +70,7 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
             _ => (RecoveryTarget.AtName(ThreeTimelines.Mark), history.Marks[timeline]),
         };
         using var scratch = new Scratch("restored");
-        await RestoreJob.RunAsync(history.Into(scratch.Path) with { Until = target, SuitsTarget = true, Timeline = new(timeline), Action = TargetAction.Promote }, null, default);
+        await RestoreJob.RunAsync(history.Into(scratch.Path) with { Until = target, SuitsTarget = true, Timeline = new(new(timeline)), Action = TargetAction.Promote }, null, default);
         await AssertRowsAsync(scratch.Path, rows.Take(expected));
     }
 
@@ -110,10 +110,10 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
         await backups.RemoveAsync(history.OnSecond, default);
         var manifest = Directory.EnumerateFiles(copy.Path, "manifest", SearchOption.AllDirectories).Single(f => f.Contains($"/{history.First}/", StringComparison.Ordinal));
         await File.WriteAllTextAsync(manifest, "rotten");
-        var rotten = await RefusedAsync(ErrorKind.NoUsableBackup, options with { Timeline = new(3) });
+        var rotten = await RefusedAsync(ErrorKind.NoUsableBackup, options with { Timeline = new(new(3)) });
         Assert.Contains($"backup {history.First} is passed over", rotten.Message, StringComparison.Ordinal);
         await backups.RemoveAsync(history.First, default);
-        var none = await RefusedAsync(ErrorKind.TargetUnreachable, options with { Timeline = new(3) });
+        var none = await RefusedAsync(ErrorKind.TargetUnreachable, options with { Timeline = new(new(3)) });
         Assert.StartsWith("no backup of server montagu leads to timeline 3", none.Message, StringComparison.Ordinal);
 
         var plan = await RestoreJob.PlanAsync(options, default);
@@ -121,7 +121,7 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
         Assert.Contains(plan.Warnings, static w => w.StartsWith("THE PRESENT TIMELINE IS NOT RESTORED: no backup leads to timeline 3", StringComparison.Ordinal));
 
         // Who names that timeline knows.
-        Assert.Empty((await RestoreJob.PlanAsync(options with { Timeline = new(1) }, default)).Warnings);
+        Assert.Empty((await RestoreJob.PlanAsync(options with { Timeline = new(new(1)) }, default)).Warnings);
     }
 
     [Fact]
@@ -148,19 +148,19 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
     [Fact]
     public async Task R9_a_timeline_that_does_not_hold_the_backup_is_refused()
     {
-        var own = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { Backup = history.OnSecond, Timeline = new(1) });
+        var own = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { Backup = history.OnSecond, Timeline = new(new(1)) });
         Assert.Contains("not in the history of timeline 1", own.Message, StringComparison.Ordinal);
         Assert.Equal("it leads to timelines 2 and 3", own.Hint);
-        var unknown = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { Backup = history.First, Timeline = new(7) });
+        var unknown = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { Backup = history.First, Timeline = new(new(7)) });
         Assert.Contains("of which nothing was received", unknown.Message, StringComparison.Ordinal);
         Assert.Equal("it leads to timelines 1, 2 and 3", unknown.Hint);
-        var none = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { Timeline = new(7) });
+        var none = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { Timeline = new(new(7)) });
         Assert.Contains("no backup of server montagu leads to timeline 7, of which nothing was received", none.Message, StringComparison.Ordinal);
         Assert.Contains("timelines 1, 2 and 3", none.Hint, StringComparison.Ordinal);
 
         // One that does hold it is taken instead, and the word on the others says it once.
         using var scratch = new Scratch("restored");
-        var plan = await RestoreJob.PlanAsync(history.Into(scratch.Path) with { Timeline = new(2) }, default);
+        var plan = await RestoreJob.PlanAsync(history.Into(scratch.Path) with { Timeline = new(new(2)) }, default);
         Assert.Equal(history.OnSecond, plan.Backup);
         Assert.Contains(plan.Warnings, w => w.StartsWith($"backup {history.LastOnFirst} is passed over: it is not in the history of timeline 2: it was taken on timeline 1", StringComparison.Ordinal));
     }
@@ -172,7 +172,7 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
         var refusal = await RefusedAsync(ErrorKind.TargetUnreachable, options);
         Assert.Contains("--target-tli 2", refusal.Hint, StringComparison.Ordinal);
         using var scratch = new Scratch("restored");
-        await RestoreJob.PlanAsync(options with { Target = scratch.Path, Timeline = new(2) }, default);
+        await RestoreJob.PlanAsync(options with { Target = scratch.Path, Timeline = new(new(2)) }, default);
     }
 
     [Fact]
@@ -205,7 +205,7 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
     public async Task R9_the_last_commit_and_the_end_of_the_WAL_are_targets_though_PostgreSQL_sees_nothing_after_them(string kind)
     {
         using var scratch = new Scratch("restored");
-        var options = history.Into(scratch.Path) with { Timeline = new(3), SuitsTarget = true, Action = TargetAction.Promote };
+        var options = history.Into(scratch.Path) with { Timeline = new(new(3)), SuitsTarget = true, Action = TargetAction.Promote };
         var end = (await RestoreJob.PlanAsync(options, default)).Reached;
         // The third timeline ends with a segment: the positions that a server gives then lie before or after the next page's header.
         var header = end.Value % PageHeader.PageSize == 0 ? PageHeader.LongSize : 0;
@@ -227,11 +227,11 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
         var rows = history.Histories[1];
         using var copy = new Scratch("copy");
         var locations = await CopyAsync(copy.Path);
-        var size = (await RestoreJob.PlanAsync(history.Into("/nowhere/at/all") with { Backup = history.First, Timeline = new(1) }, default)).Route.SegmentSize;
+        var size = (await RestoreJob.PlanAsync(history.Into("/nowhere/at/all") with { Backup = history.First, Timeline = new(new(1)) }, default)).Route.SegmentSize;
         var lost = SegmentName.Containing(new(1), rows[3].Commit, size);
         var files = Directory.EnumerateFiles(copy.Path, $"{lost}*", SearchOption.AllDirectories).Where(static f => !f.Contains("/changes/", StringComparison.Ordinal)).ToList();
         files.ForEach(File.Delete);
-        var options = history.Into("/") with { Locations = locations, Backup = history.First, Timeline = new(1) };
+        var options = history.Into("/") with { Locations = locations, Backup = history.First, Timeline = new(new(1)) };
 
         var refusal = await RefusedAsync(ErrorKind.WalGap, options with { Until = RecoveryTarget.AtXid(rows[^1].Xid) });
         Assert.Contains(lost.ToString(), refusal.Message, StringComparison.Ordinal);

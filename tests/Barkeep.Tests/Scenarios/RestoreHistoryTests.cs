@@ -71,7 +71,7 @@ public sealed class RestoreHistoryTests
         }
 
         // The old one on request; its new timeline is none that exists.
-        result = await RestoreJob.RunAsync(Options(backup, old) with { Timeline = new(1) }, null, default);
+        result = await RestoreJob.RunAsync(Options(backup, old) with { Timeline = new(new(1)) }, null, default);
         Assert.Equal(new TimelineId(1), result.Timeline);
         await using (var restored = await StartAsync(old, standby))
         {
@@ -81,7 +81,7 @@ public sealed class RestoreHistoryTests
         }
 
         // One that does not exist.
-        var error = await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.RunAsync(Options(backup, Path.Combine(scratch.Path, "none")) with { Timeline = new(7) }, null, default));
+        var error = await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.RunAsync(Options(backup, Path.Combine(scratch.Path, "none")) with { Timeline = new(new(7)) }, null, default));
         Assert.Equal(ErrorKind.TargetUnreachable, error.Kind);
         Assert.Contains("timelines 1 and 2", error.Hint, StringComparison.Ordinal);
     }

@@ -54,7 +54,7 @@ static partial class DumpedMoments
             .. moments.Commits.Select(static c => $"commit {c.Xid} {c.Time.Microseconds}"),
             .. moments.RestorePoints.Select(static p => $"point {p.Name}"),
             .. moments.Checkpoints.Select(static c => $"checkpoint {c.Redo} {c.IsShutdown} {c.NextXid}"),
-            .. moments.Switches.Select(static s => $"switch {s.From.Value} {s.To.Value}"),
+            .. moments.Switches.Select(static s => $"switch {s.From} {s.To}"),
             .. moments.Losses.Select(Loss),
         ];
     }

@@ -47,6 +47,21 @@ public sealed class WalValueTests
             Assert.Equal(name, SegmentName.TryParse(name.ToString(), out var parsed) ? parsed : default);
         });
 
+    [Fact]
+    public void A_timeline_is_a_decimal_number_in_sentences_and_eight_hex_digits_in_names()
+    {
+        var timeline = new TimelineId(0x1A);
+        Assert.Equal("26", $"{timeline}");
+        Assert.Equal("0000001A.history", timeline.HistoryFileName);
+        Assert.Equal("0000001A0000000200000003", new SegmentName(timeline, 2, 3).ToString());
+        Assert.True(TimelineId.TryParse("26", out var parsed) && parsed == timeline);
+        Assert.True(TimelineId.TryParseHex("0000001A", out parsed) && parsed == timeline);
+        foreach (var text in (string[])["", "0", "-1", "+1", " 1", "1A", "4294967296"])
+        {
+            Assert.False(TimelineId.TryParse(text, out _), text);
+        }
+    }
+
     [Theory]
     [InlineData("00000001000000020000000")]
     [InlineData("0000000100000002000000033")]

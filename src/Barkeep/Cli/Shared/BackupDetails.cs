@@ -295,7 +295,7 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
         return json;
     }
 
-    string? Reachable() => backup.Reachable is { Count: > 0 } timelines ? string.Join(", ", timelines.Select(static t => t.Value.ToString(CultureInfo.InvariantCulture))) : null;
+    string? Reachable() => backup.Reachable is { Count: > 0 } timelines ? string.Join(", ", timelines) : null;
 
     static string Saved(BackupInfo info)
     {

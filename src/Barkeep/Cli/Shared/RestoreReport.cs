@@ -106,7 +106,7 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
         {
             output.Info($"Compared with what was there: {delta.ReadFiles} files read ({new ByteSize(delta.ReadBytes)}), {delta.SkippedFiles} not touched since the last restore ({new ByteSize(delta.SkippedBytes)}), {new ByteSize(delta.PageBytes)} of pages written, {delta.RemovedCount} files and directories removed");
         }
-        output.Info($"Restored backup {result.Plan.Backup} with WAL up to {result.ReachedLsn} on timeline {result.Timeline.Value}: {new ByteSize(result.Bytes)} in {result.FileCount} files");
+        output.Info($"Restored backup {result.Plan.Backup} with WAL up to {result.ReachedLsn} on timeline {result.Timeline}: {new ByteSize(result.Bytes)} in {result.FileCount} files");
         foreach (var line in result.Plan.RecoveryLines())
         {
             output.Info(line);

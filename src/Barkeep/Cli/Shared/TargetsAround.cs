@@ -64,7 +64,7 @@ sealed class TargetsAround
         {
             yield return string.Create(
                 CultureInfo.InvariantCulture,
-                $"  Around {Text(TimestampTz.From(_time))}, {_distance.TotalMinutes:0} minutes before and after, on timeline {window.Timeline.Value}");
+                $"  Around {Text(TimestampTz.From(_time))}, {_distance.TotalMinutes:0} minutes before and after, on timeline {window.Timeline}");
             var events = Nearest(moments).OrderBy(static e => e.Position).ThenBy(static e => e.Text, StringComparer.Ordinal).ToList();
             if (events.Count == 0)
             {
@@ -102,7 +102,7 @@ sealed class TargetsAround
         var commits = moments.Commits.Where(c => c.Time <= time).TakeLast(MaxCommitLines).Concat(moments.Commits.Where(c => c.Time > time).Take(MaxCommitLines));
         return commits.Select(static c => (c.Position, (TimestampTz?)c.Time, $"commit of transaction {c.Xid}"))
             .Concat(moments.RestorePoints.Select(static p => (p.Position, (TimestampTz?)p.Time, $"restore point {TargetsReport.Printable(p.Name)}")))
-            .Concat(moments.Switches.Select(static s => (s.Position, (TimestampTz?)s.Time, $"timeline {s.To.Value} begins")))
+            .Concat(moments.Switches.Select(static s => (s.Position, (TimestampTz?)s.Time, $"timeline {s.To} begins")))
             .Concat(moments.Losses.Where(IsTold).Where(l => !IsPartOfAnother(l, moments.Losses)).Select(l => (l.Position, l.Time, Describe(l))));
     }
 

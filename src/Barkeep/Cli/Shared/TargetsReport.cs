@@ -81,7 +81,7 @@ sealed class TargetsReport(Lineage lineage, WalSpool spool, ReceivedWal received
         }
         foreach (var timeline in windows.All.GroupBy(static w => w.Timeline).OrderByDescending(static g => g.Key))
         {
-            yield return $"  Timeline {timeline.Key.Value}{Beginning(timeline.Key)}";
+            yield return $"  Timeline {timeline.Key}{Beginning(timeline.Key)}";
             RecoveryWindow? before = null;
             foreach (var window in timeline)
             {
@@ -111,7 +111,7 @@ sealed class TargetsReport(Lineage lineage, WalSpool spool, ReceivedWal received
             yield return "  Restore points";
             foreach (var (timeline, point) in points)
             {
-                yield return $"    {Text(point.Time)}, {point.Position}, timeline {timeline.Value}: {Printable(point.Name)}";
+                yield return $"    {Text(point.Time)}, {point.Position}, timeline {timeline}: {Printable(point.Name)}";
             }
         }
     }
@@ -125,7 +125,7 @@ sealed class TargetsReport(Lineage lineage, WalSpool spool, ReceivedWal received
             return "";
         }
         var time = _switches.Where(s => s.Switch.To == timeline).Select(static s => (TimestampTz?)s.Switch.Time).FirstOrDefault();
-        return $", which left timeline {history.Ancestors[^1].Timeline.Value} at {history.Ancestors[^1].End}{(time is { } at ? $", {Text(at)}" : "")}";
+        return $", which left timeline {history.Ancestors[^1].Timeline} at {history.Ancestors[^1].End}{(time is { } at ? $", {Text(at)}" : "")}";
     }
 
     // A name as it is, but for what would move a terminal's cursor.
