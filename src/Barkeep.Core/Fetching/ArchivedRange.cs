@@ -15,13 +15,8 @@ public static class ArchivedRange
     public static async Task<IReadOnlyList<SegmentName>> FindMissingAsync(Lineage lineage, SegmentName first, SegmentName last, CancellationToken cancellationToken)
     {
         var size = lineage.Identity.SegmentSize;
-        foreach (var name in (SegmentName[])[first, last])
-        {
-            if (!name.IsValidFor(size))
-            {
-                throw new BarkeepException(ErrorKind.BadWalName, $"{name} cannot be the name of a WAL file of this server, whose segments have {size.Bytes >> 20} MiB");
-            }
-        }
+        first.ThrowUnlessValidFor(size);
+        last.ThrowUnlessValidFor(size);
         var history = await lineage.Wal.GetHistoryAsync(last.Timeline, cancellationToken);
         // A timeline's first segment begins before the timeline does.
         if (first.Number(size) > last.Number(size) || last.Number(size) - first.Number(size) >= MaxSegments || !(history.Contains(first.Timeline, first.Start(size)) || history.Contains(first.Timeline, first.End(size))))

@@ -48,9 +48,8 @@ public sealed class WalFetch(Lineage lineage, WalSpool spool, ReceiverState? rec
                 // They are not kept: nothing needs them.
                 return null;
             default:
-                return !name.Segment.IsValidFor(Size)
-                    ? throw new BarkeepException(ErrorKind.BadWalName, $"{name} cannot be the name of a WAL file of this server, whose segments have {Size.Bytes >> 20} MiB")
-                    : await TryGetSegmentAsync(name, incomplete, cancellationToken);
+                name.Segment.ThrowUnlessValidFor(Size);
+                return await TryGetSegmentAsync(name, incomplete, cancellationToken);
         }
     }
 
@@ -168,8 +167,8 @@ public sealed class WalFetch(Lineage lineage, WalSpool spool, ReceiverState? rec
         }
         var bytes = new byte[Size.Bytes];
         using var content = new MemoryStream(bytes);
-        var length = await _archive.CopySegmentAsync(name, partial: false, content, cancellationToken);
-        return length == bytes.Length ? bytes : throw new BarkeepException(ErrorKind.Damaged, $"WAL segment {name} in the repository has {length} bytes instead of {bytes.Length}");
+        await _archive.CopySegmentAsync(name, partial: false, content, cancellationToken);
+        return bytes;
     }
 
     /// <summary>What was received of a segment, walked, and zeros from the end of the last whole record on.</summary>

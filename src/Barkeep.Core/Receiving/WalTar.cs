@@ -50,7 +50,7 @@ public static class WalTar
         {
             throw Bad("it is no tar, or was cut off or altered on its way", e);
         }
-        return [.. files.Select(f => (NameOf(f.Key), Expand(f.Key, Checked(f.Key, f.Value, sums.GetValueOrDefault(f.Key)), size)))];
+        return [.. files.Select(f => (WalFileName.Parse(f.Key), Expand(f.Key, Checked(f.Key, f.Value, sums.GetValueOrDefault(f.Key)), size)))];
     }
 
     static async Task<byte[]> ReadAsync(TarEntry entry, int limit, CancellationToken cancellationToken)
@@ -94,9 +94,6 @@ public static class WalTar
 #pragma warning restore CA5351
         return found.Equals(sum, StringComparison.OrdinalIgnoreCase) ? content : throw Bad($"{name} has the sum {found} instead of {sum}");
     }
-
-    static WalFileName NameOf(string text) =>
-        WalFileName.TryParse(text, out var name) ? name : throw new BarkeepException(ErrorKind.BadWalName, $"'{text}' is not a valid WAL file name");
 
     // A client may have compressed it.
     static byte[] Expand(string name, byte[] content, SegmentSize size)

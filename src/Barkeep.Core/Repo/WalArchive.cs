@@ -78,8 +78,13 @@ public sealed class WalArchive
     /// <summary>Writes a stored segment's bytes, each frame checked before it is written.</summary>
     /// <returns>The number of bytes: a whole segment unless partial.</returns>
     /// <exception cref="BarkeepException">ObjectMissing; Damaged: what has been written by then must not be used.</exception>
-    public Task<long> CopySegmentAsync(SegmentName name, bool partial, Stream destination, CancellationToken cancellationToken) =>
-        WalObject.CopyAsync(_store, _root, partial ? ObjectOf(name) + PartialSuffix : ObjectOf(name), SegmentSize.Bytes, destination, cancellationToken);
+    public async Task<long> CopySegmentAsync(SegmentName name, bool partial, Stream destination, CancellationToken cancellationToken)
+    {
+        var length = await WalObject.CopyAsync(_store, _root, partial ? ObjectOf(name) + PartialSuffix : ObjectOf(name), SegmentSize.Bytes, destination, cancellationToken);
+        return partial || length == SegmentSize.Bytes
+            ? length
+            : throw new BarkeepException(ErrorKind.Damaged, $"WAL segment {name} in the repository has {length} bytes instead of {SegmentSize.Bytes}");
+    }
 
     /// <summary>The bytes of a timeline history file; null when it was not received.</summary>
     public async Task<byte[]?> TryGetHistoryFileAsync(TimelineId timeline, CancellationToken cancellationToken)

@@ -18,11 +18,7 @@ sealed class WalReading(WalArchive archive, WalSpool spool, ulong systemId)
         }
         var partial = segment.Place == WalPlace.Partial
             || (segment.Place == WalPlace.Spool && !await archive.HasSegmentAsync(segment.Name, cancellationToken));
-        var length = await archive.CopySegmentAsync(segment.Name, partial, destination, cancellationToken);
-        if (!partial && length != archive.SegmentSize.Bytes)
-        {
-            throw new BarkeepException(ErrorKind.Damaged, $"WAL segment {segment.Name} in the repository has {length} bytes instead of {archive.SegmentSize.Bytes}");
-        }
+        await archive.CopySegmentAsync(segment.Name, partial, destination, cancellationToken);
     }
 
     /// <summary>

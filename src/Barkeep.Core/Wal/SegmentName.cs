@@ -1,4 +1,5 @@
 using System.Globalization;
+using Barkeep.Common;
 
 namespace Barkeep.Wal;
 
@@ -14,6 +15,10 @@ public readonly record struct SegmentName(TimelineId Timeline, uint Log, uint Se
 
     /// <summary>The segment that holds this position.</summary>
     public static SegmentName Containing(TimelineId timeline, Lsn lsn, SegmentSize size) => Of(timeline, size.NumberOf(lsn), size);
+
+    /// <exception cref="BarkeepException">BadWalName: not 24 hex digits.</exception>
+    public static SegmentName Parse(string text) =>
+        TryParse(text, out var name) ? name : throw new BarkeepException(ErrorKind.BadWalName, $"'{text}' is not a valid WAL file name", "24 hex digits, as in pg_wal");
 
     public static bool TryParse(ReadOnlySpan<char> text, out SegmentName name)
     {
@@ -43,6 +48,15 @@ public readonly record struct SegmentName(TimelineId Timeline, uint Log, uint Se
 
     /// <summary>Whether a cluster with this segment size could have such a segment.</summary>
     public bool IsValidFor(SegmentSize size) => Segment < size.SegmentsPerLog;
+
+    /// <exception cref="BarkeepException">BadWalName: a cluster with this segment size has no such segment.</exception>
+    public void ThrowUnlessValidFor(SegmentSize size)
+    {
+        if (!IsValidFor(size))
+        {
+            throw new BarkeepException(ErrorKind.BadWalName, $"{this} cannot be the name of a WAL file of this server, whose segments have {size.Bytes >> 20} MiB", "name a file of this server's pg_wal");
+        }
+    }
 
     public int CompareTo(SegmentName other) => (Timeline, Log, Segment).CompareTo((other.Timeline, other.Log, other.Segment));
 

@@ -1,3 +1,5 @@
+using Barkeep.Common;
+
 namespace Barkeep.Wal;
 
 /// <summary>The name of a file that PostgreSQL archives or asks back, as <c>%f</c> stands for it in its commands.</summary>
@@ -12,6 +14,10 @@ public readonly record struct WalFileName(WalFileKind Kind, SegmentName Segment,
     const int OffsetLength = 8;
 
     public TimelineId Timeline => Segment.Timeline;
+
+    /// <exception cref="BarkeepException">BadWalName: PostgreSQL has no such file.</exception>
+    public static WalFileName Parse(string text) =>
+        TryParse(text, out var name) ? name : throw new BarkeepException(ErrorKind.BadWalName, $"'{text}' is not a valid WAL file name", "24 hex digits, as in pg_wal; or 00000002.history");
 
     /// <returns>False when PostgreSQL has no such file.</returns>
     public static bool TryParse(string text, out WalFileName name)

@@ -25,7 +25,7 @@ sealed class CheckArchivedRangeCommand : SessionCommand
     public override async Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
     {
         var server = session.FindForRestore(parse.GetValue(_server)!);
-        var (begin, end) = (NameOf(parse.GetValue(_begin)!), NameOf(parse.GetValue(_end)!));
+        var (begin, end) = (SegmentName.Parse(parse.GetValue(_begin)!), SegmentName.Parse(parse.GetValue(_end)!));
         var lineage = await session.OpenLineageAsync(server, cancellationToken);
         var missing = await ArchivedRange.FindMissingAsync(lineage, begin, end, cancellationToken);
         session.Output.Line(missing.Count == 0
@@ -43,8 +43,4 @@ sealed class CheckArchivedRangeCommand : SessionCommand
         });
         return missing.Count == 0 ? 0 : (int)ErrorKind.Failed;
     }
-
-    static SegmentName NameOf(string text) => SegmentName.TryParse(text, out var name)
-        ? name
-        : throw new BarkeepException(ErrorKind.BadWalName, $"'{text}' is not a valid WAL file name");
 }

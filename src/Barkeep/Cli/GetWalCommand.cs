@@ -45,7 +45,7 @@ sealed class GetWalCommand : RecoveryCommand
             session.Output.Line($"Ready to retrieve WAL files from the server {server}");
             return 0;
         }
-        var name = NameOf(parse.GetValue(_name)!);
+        var name = WalFileName.Parse(parse.GetValue(_name)!);
         if (parse.GetValue(_peek) is { } count)
         {
             var names = await PeekAsync(fetch, name, lineage.Identity.SegmentSize, count, cancellationToken);

@@ -33,10 +33,7 @@ sealed class WalArchiveCommand : SessionCommand
             return 0;
         }
         var path = parse.GetValue(_path)!;
-        if (!WalFileName.TryParse(Path.GetFileName(path), out var name))
-        {
-            throw new BarkeepException(ErrorKind.BadWalName, $"'{Path.GetFileName(path)}' is not a valid WAL file name");
-        }
+        var name = WalFileName.Parse(Path.GetFileName(path));
         byte[] content;
         try
         {

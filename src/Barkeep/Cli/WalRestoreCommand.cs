@@ -56,7 +56,7 @@ sealed class WalRestoreCommand : RecoveryCommand
             session.Output.Line($"Ready to retrieve WAL files from the server {server}");
             return 0;
         }
-        var name = NameOf(parse.GetValue(_name)!);
+        var name = WalFileName.Parse(parse.GetValue(_name)!);
         var prefetches = place is not null && name.Kind == WalFileKind.Segment && parse.GetValue(_parallel) is not 0;
         if (prefetches && place!.TryServe(name.Segment, destination))
         {

@@ -1,4 +1,5 @@
 using System.Text;
+using Barkeep.Common;
 using Barkeep.Wal;
 using CsCheck;
 using Xunit;
@@ -69,11 +70,32 @@ public sealed class WalValueTests
     [InlineData("00000001000000020000000g")]
     [InlineData("00000001000000020000000a")]
     [InlineData("0000000100000002-0000003")]
-    public void What_is_no_segment_name_is_refused(string text) => Assert.False(SegmentName.TryParse(text, out _));
+    public void What_is_no_segment_name_is_refused(string text)
+    {
+        Assert.False(SegmentName.TryParse(text, out _));
+        Assert.Equal(ErrorKind.BadWalName, Assert.Throws<BarkeepException>(() => SegmentName.Parse(text)).Kind);
+    }
+
+    [Theory]
+    [InlineData("00000001.histor")]
+    [InlineData("0000000100000000000000023")]
+    [InlineData("000000010000000000000002.backup")]
+    [InlineData("../000000010000000000000002")]
+    public void What_is_no_WAL_file_is_refused_with_a_word_on_what_is_one(string text)
+    {
+        Assert.False(WalFileName.TryParse(text, out _));
+        var error = Assert.Throws<BarkeepException>(() => WalFileName.Parse(text));
+        Assert.Equal((ErrorKind.BadWalName, "24 hex digits, as in pg_wal; or 00000002.history"), (error.Kind, error.Hint));
+    }
 
     [Fact]
-    public void A_segment_beyond_its_log_is_not_valid() =>
-        Assert.False(new SegmentName(TimelineId.First, 0, 256).IsValidFor(SegmentSize.Default));
+    public void A_segment_beyond_its_log_is_not_valid()
+    {
+        var name = new SegmentName(TimelineId.First, 0, 256);
+        Assert.False(name.IsValidFor(SegmentSize.Default));
+        Assert.Equal(ErrorKind.BadWalName, Assert.Throws<BarkeepException>(() => name.ThrowUnlessValidFor(SegmentSize.Default)).Kind);
+        name.ThrowUnlessValidFor(new(1 << 20));
+    }
 
     [Theory]
     [InlineData(0)]

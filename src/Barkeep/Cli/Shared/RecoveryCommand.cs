@@ -4,7 +4,6 @@ using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Fetching;
 using Barkeep.Repo;
-using Barkeep.Wal;
 
 namespace Barkeep.Cli.Shared;
 
@@ -29,10 +28,6 @@ abstract class RecoveryCommand : SessionCommand
 
     /// <summary>3 for a malformed name, as in Barman; 200 and the kind's own for everything else.</summary>
     public override int ExitCodeOf(ErrorKind kind) => kind == ErrorKind.BadWalName ? (int)kind : Math.Min(Trouble + (int)kind, byte.MaxValue);
-
-    protected static WalFileName NameOf(string text) => WalFileName.TryParse(text, out var name)
-        ? name
-        : throw new BarkeepException(ErrorKind.BadWalName, $"'{text}' is not a valid WAL file name");
 
     /// <summary>The cluster that is meant: by the option, else by the data directory that this runs in, else the server's present one.</summary>
     protected static async Task<(Lineage Lineage, WalFetch Fetch)> OpenAsync(Session session, ServerName server, ulong? systemId, CancellationToken cancellationToken)
