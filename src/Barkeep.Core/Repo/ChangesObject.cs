@@ -6,7 +6,7 @@ namespace Barkeep.Repo;
 
 /// <summary>
 /// A segment's block changes as an object: record, zstd body, hash (docs/format.md, "Block changes"). They can be made again from the
-/// segment: an object that cannot be believed counts as missing. Names are relative to the lineage, whose <c>root</c> precedes them in the store.
+/// segment: an object that cannot be believed counts as missing. In the store, the lineage's <c>root</c> precedes its name.
 /// </summary>
 static class ChangesObject
 {
@@ -14,37 +14,26 @@ static class ChangesObject
     const string Kind = "changes";
     const int MaxLength = 256 << 20;
 
+    public static string NameOf(SegmentName segment) => $"changes/{WalArchive.PathOf(segment)}";
+
     /// <summary>Durable when it returns; one that is there already stays.</summary>
-    public static Task PutAsync(DirectoryStore store, string root, string name, SegmentChanges segment, SegmentSize size, CancellationToken cancellationToken) =>
-        SealedBody.PutAsync(
-            store,
-            root + name,
-            Record.Seal(Kind, Version, new(name, size.Bytes, segment.IsWhole, segment.Changes.Everything), RepoJson.Default.ChangesPayload),
-            body => ChangesBody.Write(body, segment.Changes),
-            cancellationToken);
+    public static Task PutAsync(DirectoryStore store, string root, SegmentName segment, SegmentSize size, SegmentChanges changes, CancellationToken cancellationToken)
+    {
+        var name = NameOf(segment);
+        var record = Record.Seal(Kind, Version, new(name, size.Bytes, changes.IsWhole, changes.Changes.Everything), RepoJson.Default.ChangesPayload);
+        return SealedBody.PutAsync(store, root + name, record, body => ChangesBody.Write(body, changes.Changes), cancellationToken);
+    }
 
     /// <summary>Null when it is not there, or damaged, or of a newer version.</summary>
     /// <exception cref="BarkeepException">Storage.</exception>
-    public static async Task<SegmentChanges?> TryGetAsync(DirectoryStore store, string root, string name, SegmentSize size, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var bytes = await store.TryGetAsync(root + name, MaxLength, cancellationToken);
-            return bytes is null ? null : Read(name, bytes, size);
-        }
-        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.NewerRepository)
-        {
-            return null;
-        }
-    }
+    public static Task<SegmentChanges?> TryGetAsync(DirectoryStore store, string root, SegmentName segment, SegmentSize size, CancellationToken cancellationToken) =>
+        SealedBody.UnlessUnreadableAsync(async () =>
+            await store.TryGetAsync(root + NameOf(segment), MaxLength, cancellationToken) is { } bytes ? Read(NameOf(segment), bytes, size) : null);
 
     static SegmentChanges Read(string name, byte[] bytes, SegmentSize size)
     {
         var payload = Record.Open(name, Kind, Version, bytes, RepoJson.Default.ChangesPayload, out var offset);
-        if (payload.Name != name || payload.SegmentSize != size.Bytes)
-        {
-            throw Record.Damaged(name, $"it holds {payload.Name}, in segments of {payload.SegmentSize} bytes");
-        }
+        SealedBody.CheckOrigin(name, size, payload.Name, payload.SegmentSize);
         var changes = new BlockChanges();
         if (payload.Everything is { } reason)
         {

@@ -6,7 +6,7 @@ namespace Barkeep.Repo;
 
 /// <summary>
 /// A segment's moments as an object (docs/format.md, "Moments"). They can be made again from the segment: an object that cannot be believed
-/// counts as missing. Names are relative to the lineage, whose <c>root</c> precedes them in the store.
+/// counts as missing. In the store, the lineage's <c>root</c> precedes its name.
 /// </summary>
 static class MomentsObject
 {
@@ -14,70 +14,53 @@ static class MomentsObject
     const string Kind = "moments";
     const int MaxLength = 16 << 20;
 
+    public static string NameOf(SegmentName segment) => $"moments/{WalArchive.PathOf(segment)}";
+
     /// <summary>Durable when it returns; one that is there already stays.</summary>
-    public static Task PutAsync(DirectoryStore store, string root, string name, SegmentMoments segment, SegmentSize size, CancellationToken cancellationToken) =>
-        SealedBody.PutAsync(
-            store,
-            root + name,
-            Record.Seal(Kind, Version, Payload(name, segment, size), RepoJson.Default.MomentsPayload),
-            body => MomentsBody.Write(body, segment.Moments, SegmentEnd(name, size)),
-            cancellationToken);
+    public static Task PutAsync(DirectoryStore store, string root, SegmentName segment, SegmentSize size, SegmentMoments moments, CancellationToken cancellationToken)
+    {
+        var name = NameOf(segment);
+        var record = Record.Seal(Kind, Version, Payload(name, moments, size), RepoJson.Default.MomentsPayload);
+        return SealedBody.PutAsync(store, root + name, record, body => MomentsBody.Write(body, moments.Moments, segment.End(size)), cancellationToken);
+    }
 
     /// <summary>Null when it is not there, or damaged, or of a newer version.</summary>
     /// <exception cref="BarkeepException">Storage.</exception>
-    public static async Task<SegmentMoments?> TryGetAsync(
-        DirectoryStore store, string root, string name, Lsn segmentEnd, SegmentSize size, CancellationToken cancellationToken)
-    {
-        try
-        {
-            if (await store.TryGetAsync(root + name, MaxLength, cancellationToken) is not { } bytes)
-            {
-                return null;
-            }
-            var (bounds, isWhole) = Check(name, size, Record.Open(name, Kind, Version, bytes, RepoJson.Default.MomentsPayload, out var offset));
-            var moments = new Moments();
-            SealedBody.Read(name, bytes, offset, body => MomentsBody.Read(name, body, segmentEnd, moments));
-            return new(moments, bounds, isWhole);
-        }
-        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.NewerRepository)
-        {
-            return null;
-        }
-    }
+    public static Task<SegmentMoments?> TryGetAsync(DirectoryStore store, string root, SegmentName segment, SegmentSize size, CancellationToken cancellationToken) =>
+        SealedBody.UnlessUnreadableAsync(async () =>
+            await store.TryGetAsync(root + NameOf(segment), MaxLength, cancellationToken) is { } bytes ? Read(segment, size, bytes) : null);
 
     /// <summary>As <see cref="TryGetAsync"/>, of the record alone.</summary>
-    public static async Task<(MomentBounds Bounds, bool IsWhole)?> TryGetBoundsAsync(
-        DirectoryStore store, string root, string name, SegmentSize size, CancellationToken cancellationToken)
-    {
-        try
+    public static Task<(MomentBounds Bounds, bool IsWhole)?> TryGetBoundsAsync(
+        DirectoryStore store, string root, SegmentName segment, SegmentSize size, CancellationToken cancellationToken) =>
+        SealedBody.UnlessUnreadableAsync<(MomentBounds, bool)?>(async () =>
         {
+            var name = NameOf(segment);
             using var reader = await store.TryOpenAsync(root + name, cancellationToken);
             return reader is null ? null : Check(name, size, (await SealedBody.ReadRecordAsync(reader, Kind, Version, RepoJson.Default.MomentsPayload, cancellationToken)).Payload);
-        }
-        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.NewerRepository)
-        {
-            return null;
-        }
+        });
+
+    static SegmentMoments Read(SegmentName segment, SegmentSize size, byte[] bytes)
+    {
+        var name = NameOf(segment);
+        var (bounds, isWhole) = Check(name, size, Record.Open(name, Kind, Version, bytes, RepoJson.Default.MomentsPayload, out var offset));
+        var moments = new Moments();
+        SealedBody.Read(name, bytes, offset, body => MomentsBody.Read(name, body, segment.End(size), moments));
+        return new(moments, bounds, isWhole);
     }
 
-    static Lsn SegmentEnd(string name, SegmentSize size) =>
-        SegmentName.TryParse(name.AsSpan(name.LastIndexOf('/') + 1), out var segment) ? segment.End(size) : throw new ArgumentException(name, nameof(name));
-
-    static Payloads.MomentsPayload Payload(string name, SegmentMoments segment, SegmentSize size)
+    static Payloads.MomentsPayload Payload(string name, SegmentMoments moments, SegmentSize size)
     {
-        var b = segment.Bounds;
+        var b = moments.Bounds;
         var last = b.LastCommit is { } commit ? new Payloads.CommitPayload(commit.Position.ToString(), commit.End.ToString(), commit.Time.Microseconds, commit.Xid) : null;
         return new(
-            name, size.Bytes, segment.IsWhole, b.FirstRecord.ToString(), b.LastRecord.ToString(), b.Commits, b.Aborts,
+            name, size.Bytes, moments.IsWhole, b.FirstRecord.ToString(), b.LastRecord.ToString(), b.Commits, b.Aborts,
             b.LeastTime.Microseconds, b.GreatestTime.Microseconds, b.LeastXid, b.GreatestXid, last, b.RestorePoints, b.Switches, b.Losses);
     }
 
     static (MomentBounds Bounds, bool IsWhole) Check(string name, SegmentSize size, Payloads.MomentsPayload payload)
     {
-        if (payload.Name != name || payload.SegmentSize != size.Bytes)
-        {
-            throw Record.Damaged(name, $"it holds {payload.Name}, in segments of {payload.SegmentSize} bytes");
-        }
+        SealedBody.CheckOrigin(name, size, payload.Name, payload.SegmentSize);
         if (payload.Commits < 0 || payload.Aborts < 0 || payload.RestorePoints < 0 || payload.Switches < 0 || payload.Losses < 0 || (payload.LastCommit is null) != (payload.Commits == 0))
         {
             throw Record.Damaged(name, "it counts what cannot be");

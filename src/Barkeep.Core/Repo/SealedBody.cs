@@ -2,6 +2,7 @@ using System.IO.Hashing;
 using System.Text.Json.Serialization.Metadata;
 using Barkeep.Common;
 using Barkeep.Storage;
+using Barkeep.Wal;
 using ZstdSharp;
 
 namespace Barkeep.Repo;
@@ -52,6 +53,29 @@ static class SealedBody
             throw Record.Damaged(name, "its hash does not match");
         }
         ReadBody(name, new MemoryStream(bytes, offset, end - offset), readBody);
+    }
+
+    /// <summary>Reads an object that can be made again from its segment: one that is damaged, or of a newer version, counts as missing.</summary>
+    public static async Task<T?> UnlessUnreadableAsync<T>(Func<Task<T?>> read)
+    {
+        try
+        {
+            return await read();
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.NewerRepository)
+        {
+            return default;
+        }
+    }
+
+    /// <summary>Whether the record of what was made from a segment is that of the object in which it was found.</summary>
+    /// <exception cref="BarkeepException">Damaged.</exception>
+    public static void CheckOrigin(string name, SegmentSize size, string recordedName, int recordedSize)
+    {
+        if (recordedName != name || recordedSize != size.Bytes)
+        {
+            throw Record.Damaged(name, $"it holds {recordedName}, in segments of {recordedSize} bytes");
+        }
     }
 
     /// <summary>Hands a body whose hash has been checked, decompressed, to the reader.</summary>

@@ -164,33 +164,33 @@ public sealed class WalArchive
 
     /// <summary>Stores what a complete segment changes, after the segment itself. Durable when it returns; what is there already stays.</summary>
     public Task PutChangesAsync(SegmentName name, SegmentChanges changes, CancellationToken cancellationToken) =>
-        ChangesObject.PutAsync(_store, _root, ChangesOf(name), changes, SegmentSize, cancellationToken);
+        ChangesObject.PutAsync(_store, _root, name, SegmentSize, changes, cancellationToken);
 
     /// <summary>What a complete segment changes; null when that is not stored, or damaged: the segment itself tells it then.</summary>
     /// <exception cref="BarkeepException">Storage.</exception>
     public Task<SegmentChanges?> TryGetChangesAsync(SegmentName name, CancellationToken cancellationToken) =>
-        ChangesObject.TryGetAsync(_store, _root, ChangesOf(name), SegmentSize, cancellationToken);
+        ChangesObject.TryGetAsync(_store, _root, name, SegmentSize, cancellationToken);
 
     /// <summary>Stores the moments of a complete segment, after the segment itself. Durable when it returns; what is there already stays.</summary>
     public Task PutMomentsAsync(SegmentName name, SegmentMoments moments, CancellationToken cancellationToken) =>
-        MomentsObject.PutAsync(_store, _root, MomentsOf(name), moments, SegmentSize, cancellationToken);
+        MomentsObject.PutAsync(_store, _root, name, SegmentSize, moments, cancellationToken);
 
     /// <summary>The moments of a complete segment; null when they are not stored, or damaged: the segment itself tells them then.</summary>
     /// <exception cref="BarkeepException">Storage.</exception>
     public Task<SegmentMoments?> TryGetMomentsAsync(SegmentName name, CancellationToken cancellationToken) =>
-        MomentsObject.TryGetAsync(_store, _root, MomentsOf(name), name.End(SegmentSize), SegmentSize, cancellationToken);
+        MomentsObject.TryGetAsync(_store, _root, name, SegmentSize, cancellationToken);
 
     /// <summary>Between what the moments of a complete segment lie, and whether all of its records are among them; null as <see cref="TryGetMomentsAsync"/>. Reads little.</summary>
     public Task<(MomentBounds Bounds, bool IsWhole)?> TryGetMomentBoundsAsync(SegmentName name, CancellationToken cancellationToken) =>
-        MomentsObject.TryGetBoundsAsync(_store, _root, MomentsOf(name), SegmentSize, cancellationToken);
+        MomentsObject.TryGetBoundsAsync(_store, _root, name, SegmentSize, cancellationToken);
 
     /// <summary>Removes a segment that no backup needs any more, with what was derived from it.</summary>
     public async ValueTask DeleteSegmentAsync(StoredSegment segment, CancellationToken cancellationToken)
     {
         if (!segment.IsPartial)
         {
-            await _store.DeleteAsync(_root + ChangesOf(segment.Name), cancellationToken);
-            await _store.DeleteAsync(_root + MomentsOf(segment.Name), cancellationToken);
+            await _store.DeleteAsync(_root + ChangesObject.NameOf(segment.Name), cancellationToken);
+            await _store.DeleteAsync(_root + MomentsObject.NameOf(segment.Name), cancellationToken);
         }
         await _store.DeleteAsync(_root + ObjectOf(segment.Name) + (segment.IsPartial ? PartialSuffix : ""), cancellationToken);
     }
@@ -266,11 +266,8 @@ public sealed class WalArchive
 
     static string ObjectOf(SegmentName name) => $"wal/{PathOf(name)}";
 
-    static string ChangesOf(SegmentName name) => $"changes/{PathOf(name)}";
-
-    static string MomentsOf(SegmentName name) => $"moments/{PathOf(name)}";
-
-    static string PathOf(SegmentName name)
+    /// <summary>Of a segment below the directory of its kind of object.</summary>
+    internal static string PathOf(SegmentName name)
     {
         var text = name.ToString();
         return $"{text.AsSpan(0, 16)}/{text}";
