@@ -7,14 +7,8 @@ namespace Barkeep.Wal;
 /// xlogrecovery.c, read_backup_label).
 /// </summary>
 /// <param name="Start">START WAL LOCATION: the redo position of the backup's first checkpoint.</param>
-/// <param name="StartSegment">The segment named beside it.</param>
-/// <param name="Checkpoint">CHECKPOINT LOCATION: that checkpoint's record.</param>
-/// <param name="Timeline">START TIMELINE, or the segment's when that line is missing.</param>
-/// <param name="FromStandby">BACKUP FROM: taken from a standby instead of the primary.</param>
-/// <param name="Label">LABEL: the name given to pg_backup_start.</param>
-/// <param name="StartTime">START TIME as written: in the server's log_timezone, which the text only abbreviates.</param>
-public sealed record BackupLabel(
-    Lsn Start, SegmentName StartSegment, Lsn Checkpoint, TimelineId Timeline, bool FromStandby, string Label, string StartTime)
+/// <param name="Timeline">START TIMELINE, or that of the segment named beside the position when that line is missing.</param>
+public readonly record struct BackupLabel(Lsn Start, TimelineId Timeline)
 {
     /// <exception cref="FormatException">A needed line is missing or cannot be read.</exception>
     public static BackupLabel Parse(ReadOnlySpan<byte> content)
@@ -29,32 +23,29 @@ public sealed record BackupLabel(
             }
         }
 
-        var (start, segment) = StartOf(Needed(lines, "START WAL LOCATION"));
+        var (start, timeline) = StartOf(Needed(lines, "START WAL LOCATION"));
+        // PostgreSQL cannot begin without it.
         var checkpoint = Needed(lines, "CHECKPOINT LOCATION");
-        var timeline = segment.Timeline;
-        if (lines.TryGetValue("START TIMELINE", out var number))
+        if (!Lsn.TryParse(checkpoint, out _))
         {
-            timeline = TimelineId.TryParse(number, out var value) ? value : throw Unreadable("START TIMELINE", number);
+            throw Unreadable("CHECKPOINT LOCATION", checkpoint);
         }
-        return new(
-            start,
-            segment,
-            Lsn.TryParse(checkpoint, out var lsn) ? lsn : throw Unreadable("CHECKPOINT LOCATION", checkpoint),
-            timeline,
-            lines.GetValueOrDefault("BACKUP FROM") == "standby",
-            lines.GetValueOrDefault("LABEL", ""),
-            lines.GetValueOrDefault("START TIME", ""));
+        if (lines.TryGetValue("START TIMELINE", out var number) && !TimelineId.TryParse(number, out timeline))
+        {
+            throw Unreadable("START TIMELINE", number);
+        }
+        return new(start, timeline);
     }
 
     // 0/2000028 (file 000000010000000000000002)
-    static (Lsn Start, SegmentName Segment) StartOf(string text)
+    static (Lsn Start, TimelineId Timeline) StartOf(string text)
     {
         const string Before = " (file ";
         var space = text.IndexOf(Before, StringComparison.Ordinal);
         return space > 0 && text.EndsWith(')')
             && Lsn.TryParse(text.AsSpan(0, space), out var start)
             && SegmentName.TryParse(text.AsSpan((space + Before.Length)..^1), out var segment)
-            ? (start, segment)
+            ? (start, segment.Timeline)
             : throw Unreadable("START WAL LOCATION", text);
     }
 
