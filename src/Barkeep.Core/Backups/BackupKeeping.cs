@@ -30,7 +30,7 @@ public static class BackupKeeping
         await lineage.Backups.KeepAsync(id, target, time.GetLocalNow(), cancellationToken);
         if (collection is not null)
         {
-            await RecordCollectedAsync(lineage, new(locations.SpoolDirectory(server, lineage.Identity.SystemId), lineage.Identity.SegmentSize), id, time.GetLocalNow(), cancellationToken);
+            await RecordCollectedAsync(lineage, WalSpool.Of(lineage, server, locations), id, time.GetLocalNow(), cancellationToken);
         }
         return target == KeepTarget.Full ? await FindMissingAsync(lineage, backup.Info!, cancellationToken) : null;
 

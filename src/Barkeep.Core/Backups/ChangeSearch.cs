@@ -18,7 +18,7 @@ sealed class ChangeSearch(ServerConfig server, Locations locations, Lineage line
     static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(2);
     static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(100);
 
-    readonly WalSpool _spool = new(locations.SpoolDirectory(server.Name, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
+    readonly WalSpool _spool = WalSpool.Of(lineage, server.Name, locations);
 
     /// <summary>What has changed from the earlier backup's begin to this one's.</summary>
     /// <param name="earlier">Null when there is none.</param>

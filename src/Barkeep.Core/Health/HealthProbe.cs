@@ -43,7 +43,7 @@ public sealed class HealthProbe(ServerConfig config, Locations locations, TimePr
                 Conflicts = await lineage.Wal.ListConflictsAsync(cancellationToken),
                 DamagedPacks = await lineage.Packs.ListDamagedAsync(cancellationToken),
             };
-            var spool = new WalSpool(locations.SpoolDirectory(config.Name, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
+            var spool = WalSpool.Of(lineage, config.Name, locations);
             var received = await ReceivedWal.ListAsync(lineage.Wal, spool, cancellationToken);
             facts = facts with
             {

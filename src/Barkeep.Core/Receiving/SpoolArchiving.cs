@@ -12,7 +12,7 @@ public sealed class SpoolArchiving(ServerConfig config, Locations locations, Lin
 {
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
-    readonly WalSpool _spool = new(locations.SpoolDirectory(config.Name, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
+    readonly WalSpool _spool = WalSpool.Of(lineage, config.Name, locations);
 
     /// <summary>Complete segments that are not in the repository yet.</summary>
     public IReadOnlyList<SegmentName> ListComplete() =>

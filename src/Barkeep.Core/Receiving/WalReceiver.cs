@@ -61,7 +61,7 @@ public sealed class WalReceiver
         var repository = await Repository.OpenAsync(_locations.RepositoryDirectory(_config.Name), stop);
         var lineage = repository.Current
             ?? throw new BarkeepException(ErrorKind.NotSetUp, $"{_config.Name} has not been set up", "run setup-barman");
-        var spool = new WalSpool(_locations.SpoolDirectory(_config.Name, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
+        var spool = WalSpool.Of(lineage, _config.Name, _locations);
         Durable.CreateDirectory(spool.Directory);
 
         using var receiver = new LineageReceiver(_config, lineage, spool, _state, new(_config, _locations, _logger, _clock), _clock, _logger);

@@ -1,3 +1,4 @@
+using Barkeep.Configuration;
 using Barkeep.Wal;
 
 namespace Barkeep.Repo;
@@ -12,6 +13,10 @@ public sealed class WalSpool(string directory, SegmentSize segmentSize)
     public string Directory { get; } = directory;
 
     public SegmentSize SegmentSize { get; } = segmentSize;
+
+    /// <summary>That of one of a server's clusters, on this machine.</summary>
+    public static WalSpool Of(Lineage lineage, ServerName server, Locations locations) =>
+        new(locations.SpoolDirectory(server, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
 
     public string PathOf(SegmentName name) => Path.Combine(Directory, name.ToString());
 

@@ -35,8 +35,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         return candidate.Refusal is null ? await OpenAsync(candidate, cancellationToken) : throw await WithWayOutAsync(candidate, repository, cancellationToken);
     }
 
-    internal WalSpool SpoolOf(Lineage lineage) =>
-        new(options.Locations.SpoolDirectory(options.Server, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
+    internal WalSpool SpoolOf(Lineage lineage) => WalSpool.Of(lineage, options.Server, options.Locations);
 
     async Task<RestoreSource?> NewestAsync(Repository repository, CancellationToken cancellationToken)
     {

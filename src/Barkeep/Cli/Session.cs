@@ -88,7 +88,7 @@ sealed class Session
         (await OpenRepositoryAsync(server, cancellationToken)).Current ?? throw NotSetUp(server);
 
     /// <summary>Where a cluster's WAL is that is not in the repository yet.</summary>
-    public WalSpool SpoolOf(ServerName server, Lineage lineage) => new(Locations.SpoolDirectory(server, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
+    public WalSpool SpoolOf(ServerName server, Lineage lineage) => WalSpool.Of(lineage, server, Locations);
 
     /// <summary>Does it for each server: what fails for one is said and does not keep the others from their turn.</summary>
     /// <returns>0, or the exit code of the first that failed.</returns>

@@ -62,7 +62,7 @@ sealed class TargetsCommand : SessionCommand
 
     static async Task<TargetsReport> ReadAsync(Session session, ServerName server, Lineage lineage, bool isCurrent, CancellationToken cancellationToken)
     {
-        var spool = new WalSpool(session.Locations.SpoolDirectory(server, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
+        var spool = session.SpoolOf(server, lineage);
         var received = await ReceivedWal.ListAsync(lineage.Wal, spool, cancellationToken);
         var windows = await RecoveryWindows.ListAsync(lineage, spool, received, await lineage.Backups.ListAsync(cancellationToken), cancellationToken);
         var report = new TargetsReport(lineage, spool, received, windows, isCurrent, session.Time.LocalTimeZone);

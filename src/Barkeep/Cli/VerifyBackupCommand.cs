@@ -56,7 +56,7 @@ sealed class VerifyBackupCommand : SessionCommand
 
     static async Task<VerificationResult> VerifyAsync(Session session, ServerName server, Lineage lineage, IReadOnlyList<BackupId> ids, int jobs, CancellationToken cancellationToken)
     {
-        var spool = new WalSpool(session.Locations.SpoolDirectory(server, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
+        var spool = session.SpoolOf(server, lineage);
         using var bar = session.Output.IsTerminal ? new CopyBar("Verifying") : null;
         var start = session.Time.GetTimestamp();
         var progress = bar is null ? null : new Drawing(p => bar.Update(p.Done, p.Total, p.Done / Math.Max(0.001, session.Time.GetElapsedTime(start).TotalSeconds)));

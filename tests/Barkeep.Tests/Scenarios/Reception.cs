@@ -41,7 +41,7 @@ sealed class Reception : IAsyncDisposable
 
     public string Log => _log.ToString();
 
-    public WalSpool Spool => new(Locations.SpoolDirectory(Config.Name, Lineage.Identity.SystemId), Size);
+    public WalSpool Spool => WalSpool.Of(Lineage, Config.Name, Locations);
 
     public ReceiverState? State => ReceiverState.TryRead(Locations.ReceiverStateFile(Config.Name));
 

@@ -122,7 +122,7 @@ public sealed class RecoveryWindowTests(ThreeTimelines history) : IClassFixture<
         var locations = history.Locations with { Home = home };
         var server = Barkeep.Configuration.ServerName.Parse(HandMadeBackup.Server);
         var lineage = (await Repository.OpenAsync(locations.RepositoryDirectory(server), default)).Current!;
-        var spool = new WalSpool(locations.SpoolDirectory(server, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
+        var spool = WalSpool.Of(lineage, server, locations);
         var received = await ReceivedWal.ListAsync(lineage.Wal, spool, default);
         return (lineage, spool, await RecoveryWindows.ListAsync(lineage, spool, received, await lineage.Backups.ListAsync(default), default));
     }

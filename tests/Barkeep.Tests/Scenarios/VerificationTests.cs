@@ -25,7 +25,7 @@ public sealed class VerificationTests(RestorableCluster cluster)
         Assert.Equal(manifest.Entries.Sum(static e => e.Runs.Where(static r => !r.IsZeros).Sum(static r => (long)r.Count)), result.Pages);
         var lineage = await LineageAsync(source.Locations);
         var size = lineage.Identity.SegmentSize;
-        var (tail, length) = new WalSpool(source.Locations.SpoolDirectory(Server, lineage.Identity.SystemId), size).List()[^1];
+        var (tail, length) = WalSpool.Of(lineage, Server, source.Locations).List()[^1];
         Assert.Equal(tail.Start(size) + length, result.WalEnd);
     }
 
@@ -175,7 +175,7 @@ public sealed class VerificationTests(RestorableCluster cluster)
     static async Task<VerificationResult> VerifyAsync(Locations locations, BackupId backup)
     {
         var lineage = await LineageAsync(locations);
-        var spool = new WalSpool(locations.SpoolDirectory(Server, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
+        var spool = WalSpool.Of(lineage, Server, locations);
         return await new BackupVerification(lineage, spool, 2, null).RunAsync([backup], default);
     }
 
@@ -192,7 +192,7 @@ public sealed class VerificationTests(RestorableCluster cluster)
     // Not in its last page, where a length that is wrong looks like a record that is not here yet, nor between records, where nothing counts.
     static SegmentName FlipTail(Locations locations, Lineage lineage, Random random)
     {
-        var spool = new WalSpool(locations.SpoolDirectory(Server, lineage.Identity.SystemId), lineage.Identity.SegmentSize);
+        var spool = WalSpool.Of(lineage, Server, locations);
         var (name, length) = spool.List()[^1];
         var bytes = File.ReadAllBytes(spool.PathOf(name));
         long at;
