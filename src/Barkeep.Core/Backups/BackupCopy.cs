@@ -133,7 +133,7 @@ sealed class BackupCopy(
             FileCount = 0,
             Tablespaces = tablespaces,
             Settings = facts.Settings,
-            Program = BackupJob.Program,
+            Program = ProgramVersion.Signature,
         };
     }
 

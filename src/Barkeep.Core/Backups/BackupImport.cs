@@ -34,7 +34,7 @@ public sealed class BackupImport(ServerName server, Locations locations, ILogger
             var repository = await Repository.OpenAsync(locations.RepositoryDirectory(server), cancellationToken);
             var lineage = repository.Lineages.FirstOrDefault(l => l.Identity == head.Identity)
                 ?? await repository.AdoptAsync(head.Identity, acceptNew: false, time.GetLocalNow(), cancellationToken);
-            if (await lineage.Backups.TryGetAsync(head.Backup, cancellationToken) is not null || !await lineage.Backups.StartAsync(head.Backup, time.GetLocalNow(), BackupJob.Program, cancellationToken))
+            if (await lineage.Backups.TryGetAsync(head.Backup, cancellationToken) is not null || !await lineage.Backups.StartAsync(head.Backup, time.GetLocalNow(), ProgramVersion.Signature, cancellationToken))
             {
                 throw new BarkeepException(ErrorKind.BackupUnusable, $"server {server} has a backup {head.Backup} already", $"barman list-backups {server} shows it; delete it first");
             }

@@ -10,9 +10,6 @@ namespace Barkeep.Backups;
 /// <summary>Takes a base backup of one server: every file of its cluster, read over SQL, into the server's repository.</summary>
 public sealed class BackupJob(ServerConfig server, Locations locations, ILogger logger, TimeProvider time)
 {
-    /// <summary>What backups say took them.</summary>
-    internal static string Program { get; } = $"barkeep {typeof(BackupJob).Assembly.GetName().Version?.ToString(3)}";
-
     readonly HookScripts _hooks = new(server, locations, logger, time);
 
     /// <summary>Makes the codecs that pages are stored with.</summary>
@@ -52,7 +49,7 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
         }
 
         // Take the backup.
-        var id = await lineage.ClaimBackupAsync(time.GetLocalNow(), Program, cancellationToken);
+        var id = await lineage.ClaimBackupAsync(time.GetLocalNow(), ProgramVersion.Signature, cancellationToken);
         logger.LogInformation("Backup {Id} of server {Server} begins", id, server.Name);
         var copy = new BackupCopy(server, facts, lineage, id, options, new(server, locations, lineage, time), Codec, time, progress);
         var info = await TakeAsync(lineage, id, copy, session, cancellationToken);

@@ -95,7 +95,7 @@ public sealed class HookScripts(ServerConfig config, Locations locations, ILogge
             ["BARMAN_PHASE"] = phase,
             ["BARMAN_RETRY"] = retries ? "1" : "0",
             ["BARMAN_ERROR"] = error ?? "",
-            ["BARMAN_VERSION"] = typeof(HookScripts).Assembly.GetName().Version?.ToString(3) ?? "",
+            ["BARMAN_VERSION"] = ProgramVersion.Number,
         };
         for (var pause = FirstPause; ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
         {

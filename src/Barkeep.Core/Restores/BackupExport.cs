@@ -159,7 +159,7 @@ public sealed class BackupExport
             SegmentSize = _whole.Lineage.Identity.SegmentSize.Bytes,
             Server = _options.Server.ToString(),
             BackupId = _options.Backup.ToString(),
-            Program = $"barkeep {typeof(BackupExport).Assembly.GetName().Version?.ToString(3)}",
+            Program = ProgramVersion.Signature,
             ExportedAt = _time.GetLocalNow(),
             ManifestLength = manifestLength,
             Originals = RestoredConfiguration.UnusedName(manifest, "barkeep-original"),

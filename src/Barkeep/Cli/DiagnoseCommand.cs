@@ -36,7 +36,7 @@ sealed class DiagnoseCommand : SessionCommand
                 ["barkeep_config_dir"] = session.Locations.ConfigDirectory,
                 ["system_info"] = new JsonObject
                 {
-                    ["barkeep_ver"] = typeof(DiagnoseCommand).Assembly.GetName().Version?.ToString(3),
+                    ["barkeep_ver"] = ProgramVersion.Number,
                     ["kernel_ver"] = KernelVersion(),
                     ["release"] = RuntimeInformation.OSDescription,
                     ["runtime_ver"] = RuntimeInformation.FrameworkDescription,

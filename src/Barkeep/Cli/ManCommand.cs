@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Barkeep.Cli.Manual;
+using Barkeep.Common;
 
 namespace Barkeep.Cli;
 
@@ -10,7 +11,7 @@ sealed class ManCommand() : SessionCommand("man", "Print the manual page: barman
 
     public override Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
     {
-        session.Output.Line(ManualRoff.Write(Manual, typeof(ManCommand).Assembly.GetName().Version?.ToString(3) ?? "").TrimEnd());
+        session.Output.Line(ManualRoff.Write(Manual, ProgramVersion.Number).TrimEnd());
         return Task.FromResult(0);
     }
 }
