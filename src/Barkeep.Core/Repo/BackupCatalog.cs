@@ -9,6 +9,17 @@ public sealed class BackupCatalog
 {
     const int Version = 1;
 
+    /// <summary>A backup's objects by name, in the order in which they are removed.</summary>
+    static readonly (BackupParts Part, string Name)[] Objects =
+    [
+        (BackupParts.Started, "started"),
+        (BackupParts.Manifest, "manifest"),
+        (BackupParts.Complete, "complete"),
+        (BackupParts.Failed, "failed"),
+        (BackupParts.KeptStandalone, "keep.standalone"),
+        (BackupParts.KeptFull, "keep.full"),
+    ];
+
     readonly DirectoryStore _store;
     readonly string _prefix;
     readonly string _systemId;
@@ -40,7 +51,7 @@ public sealed class BackupCatalog
             var slash = name.IndexOf('/', _prefix.Length);
             if (slash > 0 && BackupId.TryParse(name.AsSpan(_prefix.Length, slash - _prefix.Length), out var id))
             {
-                backups[id] = backups.GetValueOrDefault(id) | PartOf(name.AsSpan(slash + 1));
+                backups[id] = backups.GetValueOrDefault(id) | PartOf(name[(slash + 1)..]);
             }
         }
         return [.. backups.Select(static b => (b.Key, b.Value))];
@@ -53,7 +64,7 @@ public sealed class BackupCatalog
         var parts = BackupParts.None;
         foreach (var name in await _store.ListNamesAsync(prefix, cancellationToken))
         {
-            parts |= PartOf(name.AsSpan(prefix.Length));
+            parts |= PartOf(name[prefix.Length..]);
         }
         return await TryReadAsync(id, parts, cancellationToken);
     }
@@ -61,13 +72,13 @@ public sealed class BackupCatalog
     /// <summary>Claims an id for a backup that begins.</summary>
     /// <returns>False when the id is taken.</returns>
     public ValueTask<bool> StartAsync(BackupId id, DateTimeOffset now, string program, CancellationToken cancellationToken) =>
-        _store.PutAsync(NameOf(id, "started"), Record.Seal("started", Version, new(now, Environment.MachineName, Environment.ProcessId, program), RepoJson.Default.StartedPayload), cancellationToken);
+        _store.PutAsync(NameOf(id, BackupParts.Started), Record.Seal("started", Version, new(now, Environment.MachineName, Environment.ProcessId, program), RepoJson.Default.StartedPayload), cancellationToken);
 
     /// <summary>Puts the manifest: the backup exists when it returns. Its packs must be durable before.</summary>
     /// <exception cref="BarkeepException">Busy when there is one already; DiskFull; Storage.</exception>
     public async Task CommitAsync(BackupId id, Manifest manifest, CancellationToken cancellationToken)
     {
-        if (!await ManifestObject.PutAsync(_store, NameOf(id, "manifest"), manifest, cancellationToken))
+        if (!await ManifestObject.PutAsync(_store, NameOf(id, BackupParts.Manifest), manifest, cancellationToken))
         {
             throw new BarkeepException(ErrorKind.Busy, $"backup {id} has a manifest already", "another process has taken it");
         }
@@ -75,11 +86,11 @@ public sealed class BackupCatalog
 
     /// <summary>Records that all WAL from the backup's begin to its end is in the repository.</summary>
     public async Task CompleteAsync(BackupId id, DateTimeOffset now, CancellationToken cancellationToken) =>
-        await _store.PutAsync(NameOf(id, "complete"), Record.Seal("complete", Version, new(now), RepoJson.Default.CompletePayload), cancellationToken);
+        await _store.PutAsync(NameOf(id, BackupParts.Complete), Record.Seal("complete", Version, new(now), RepoJson.Default.CompletePayload), cancellationToken);
 
     /// <summary>Records why a backup ended without a manifest.</summary>
     public async Task FailAsync(BackupId id, string reason, ErrorKind kind, DateTimeOffset now, CancellationToken cancellationToken) =>
-        await _store.PutAsync(NameOf(id, "failed"), Record.Seal("failed", Version, new(now, reason, kind.ToString()), RepoJson.Default.FailedPayload), cancellationToken);
+        await _store.PutAsync(NameOf(id, BackupParts.Failed), Record.Seal("failed", Version, new(now, reason, kind.ToString()), RepoJson.Default.FailedPayload), cancellationToken);
 
     /// <summary>
     /// Keeps a backup, or lets it go again. Durable when it returns; cut off before, the backup is kept as it was, or as it is to be, or with more.
@@ -90,11 +101,11 @@ public sealed class BackupCatalog
     {
         if (target is { } wanted)
         {
-            await _store.PutAsync(NameOf(id, NameOf(wanted)), Record.Seal("keep", Version, new(now), RepoJson.Default.KeepPayload), cancellationToken);
+            await _store.PutAsync(NameOf(id, PartOf(wanted)), Record.Seal("keep", Version, new(now), RepoJson.Default.KeepPayload), cancellationToken);
         }
         foreach (var other in Enum.GetValues<KeepTarget>().Where(t => t != target))
         {
-            await _store.DeleteAsync(NameOf(id, NameOf(other)), cancellationToken);
+            await _store.DeleteAsync(NameOf(id, PartOf(other)), cancellationToken);
         }
     }
 
@@ -110,7 +121,7 @@ public sealed class BackupCatalog
     /// <exception cref="BarkeepException">ObjectMissing, Damaged, HostilePath, NewerRepository.</exception>
     public async Task<Manifest> ReadManifestAsync(BackupId id, CancellationToken cancellationToken)
     {
-        var manifest = await ManifestObject.ReadAsync(_store, NameOf(id, "manifest"), cancellationToken);
+        var manifest = await ManifestObject.ReadAsync(_store, NameOf(id, BackupParts.Manifest), cancellationToken);
         CheckIdentity(id, manifest.Info);
         return manifest;
     }
@@ -119,7 +130,7 @@ public sealed class BackupCatalog
     /// <exception cref="BarkeepException">ObjectMissing, Damaged, HostilePath, NewerRepository.</exception>
     internal async Task<(byte[] Bytes, Manifest Manifest)> GetManifestAsync(BackupId id, CancellationToken cancellationToken)
     {
-        var name = NameOf(id, "manifest");
+        var name = NameOf(id, BackupParts.Manifest);
         var bytes = await _store.TryGetAsync(name, ExportHead.MaxManifestLength, cancellationToken) ?? throw _store.Missing(name);
         return (bytes, ParseManifest(id, name, bytes));
     }
@@ -140,7 +151,7 @@ public sealed class BackupCatalog
     /// </summary>
     public async Task RemoveAsync(BackupId id, CancellationToken cancellationToken)
     {
-        foreach (var part in (string[])["started", "manifest", "complete", "failed", NameOf(KeepTarget.Standalone), NameOf(KeepTarget.Full)])
+        foreach (var (part, _) in Objects)
         {
             await _store.DeleteAsync(NameOf(id, part), cancellationToken);
         }
@@ -173,7 +184,7 @@ public sealed class BackupCatalog
         if (parts.HasFlag(BackupParts.Manifest))
         {
             // One that has vanished since it was listed was deleted.
-            if (await ManifestObject.TryReadInfoAsync(_store, NameOf(id, "manifest"), cancellationToken) is not { } info)
+            if (await ManifestObject.TryReadInfoAsync(_store, NameOf(id, BackupParts.Manifest), cancellationToken) is not { } info)
             {
                 return null;
             }
@@ -191,14 +202,14 @@ public sealed class BackupCatalog
 
     async Task<Payloads.StartedPayload?> ReadStartedAsync(BackupId id, CancellationToken cancellationToken)
     {
-        var name = NameOf(id, "started");
+        var name = NameOf(id, BackupParts.Started);
         var bytes = await _store.TryGetAsync(name, Record.MaxPayloadLength, cancellationToken);
         return bytes is null ? null : Record.Open(name, "started", Version, bytes, RepoJson.Default.StartedPayload);
     }
 
     async Task<Payloads.FailedPayload?> ReadFailedAsync(BackupId id, CancellationToken cancellationToken)
     {
-        var name = NameOf(id, "failed");
+        var name = NameOf(id, BackupParts.Failed);
         var bytes = await _store.TryGetAsync(name, Record.MaxPayloadLength, cancellationToken);
         return bytes is null ? null : Record.Open(name, "failed", Version, bytes, RepoJson.Default.FailedPayload);
     }
@@ -207,26 +218,17 @@ public sealed class BackupCatalog
     {
         if (info.BackupId != id.ToString() || info.SystemId != _systemId)
         {
-            throw Record.Damaged(NameOf(id, "manifest"), $"it is the manifest of backup {info.BackupId} of system {info.SystemId}");
+            throw Record.Damaged(NameOf(id, BackupParts.Manifest), $"it is the manifest of backup {info.BackupId} of system {info.SystemId}");
         }
         if (info.Contradiction is { } contradiction)
         {
-            throw Record.Damaged(NameOf(id, "manifest"), contradiction);
+            throw Record.Damaged(NameOf(id, BackupParts.Manifest), contradiction);
         }
     }
 
-    static BackupParts PartOf(ReadOnlySpan<char> name) => name switch
-    {
-        "started" => BackupParts.Started,
-        "manifest" => BackupParts.Manifest,
-        "complete" => BackupParts.Complete,
-        "failed" => BackupParts.Failed,
-        "keep.full" => BackupParts.KeptFull,
-        "keep.standalone" => BackupParts.KeptStandalone,
-        _ => BackupParts.None,
-    };
+    static BackupParts PartOf(string name) => Array.Find(Objects, o => o.Name == name).Part;
 
-    static string NameOf(KeepTarget target) => target == KeepTarget.Full ? "keep.full" : "keep.standalone";
+    static BackupParts PartOf(KeepTarget target) => target == KeepTarget.Full ? BackupParts.KeptFull : BackupParts.KeptStandalone;
 
-    string NameOf(BackupId id, string part) => $"{_prefix}{id}/{part}";
+    string NameOf(BackupId id, BackupParts part) => $"{_prefix}{id}/{Array.Find(Objects, o => o.Part == part).Name}";
 }
