@@ -33,7 +33,7 @@ public static class CatalogCleaning
             {
                 // An import keeps its backup before that exists.
                 await lineage.Backups.KeepAsync(id, null, time.GetLocalNow(), cancellationToken);
-                await lineage.Backups.FailAsync(id, "interrupted: the process that took it ended without a word", ErrorKind.Interrupted, time.GetLocalNow(), cancellationToken);
+                await lineage.Backups.FailAsync(id, BackupRecord.Interrupted, ErrorKind.Interrupted, time.GetLocalNow(), cancellationToken);
                 interrupted.Add(id);
             }
         }

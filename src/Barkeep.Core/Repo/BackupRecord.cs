@@ -6,6 +6,9 @@ namespace Barkeep.Repo;
 /// <param name="Failure">Why it failed, or what is damaged; null otherwise.</param>
 public sealed record BackupRecord(BackupId Id, BackupState State, BackupInfo? Info, DateTimeOffset? StartedAt, string? Failure)
 {
+    /// <summary>Why a backup failed that neither ended nor runs.</summary>
+    public const string Interrupted = "interrupted: the process that took it ended without a word";
+
     /// <summary>With what it is kept until it is released; null when it is not.</summary>
     public KeepTarget? Keep { get; init; }
 }

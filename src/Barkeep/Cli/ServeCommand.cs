@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Barkeep.Cli.Processes;
 using Barkeep.Common;
+using Barkeep.Configuration;
 using Microsoft.Extensions.Logging;
 
 namespace Barkeep.Cli;
@@ -45,7 +46,7 @@ sealed class ServeCommand() : SessionCommand("serve", "Stay up and run cron ever
     // The home's directories tell it: configuration may be broken without serve caring.
     static bool IsAnySetUp(Session session) =>
         Directory.Exists(session.Locations.Home)
-        && Directory.EnumerateDirectories(session.Locations.Home).Any(static d => File.Exists(Path.Combine(d, "server.json")));
+        && Directory.EnumerateDirectories(session.Locations.Home).Any(d => ServerName.TryParse(Path.GetFileName(d), out var server) && session.IsSetUp(server));
 
     static int? StartCron(Session session)
     {

@@ -16,6 +16,10 @@ static unsafe class OwnProgram
     const int ReadOnly = 0;
     const int AppendOrCreate = 1 | 0x40 | 0x400;
 
+    /// <summary>The file that this process runs, with its whole path.</summary>
+    /// <exception cref="BarkeepException">Failed: the system does not say.</exception>
+    public static string FileName => Environment.ProcessPath ?? throw new BarkeepException(ErrorKind.Failed, "this program does not know its own path");
+
     /// <summary>Starts it in a session of its own, so that neither a terminal's end nor its Ctrl-C reaches it. What it prints is added to the log.</summary>
     /// <returns>Its process id: until this process ends, the caller's to wait for.</returns>
     public static int StartDetached(string logFile, params IReadOnlyList<string> arguments)
@@ -34,7 +38,6 @@ static unsafe class OwnProgram
 
     static int Start(IReadOnlyList<string> arguments, string? logFile, short flags)
     {
-        var path = Environment.ProcessPath ?? throw new BarkeepException(ErrorKind.Failed, "this program does not know its own path");
         byte* attributes = stackalloc byte[OpaqueLength];
         byte* actions = stackalloc byte[OpaqueLength];
         byte* signals = stackalloc byte[OpaqueLength];
@@ -56,7 +59,7 @@ static unsafe class OwnProgram
                 Check(NativeMethods.AddOpen(actions, 1, logFile, AppendOrCreate, 0x180));
                 Check(NativeMethods.AddDuplicate(actions, 1, 2));
             }
-            Check(NativeMethods.Spawn(out var pid, path, actions, attributes, words, variables));
+            Check(NativeMethods.Spawn(out var pid, FileName, actions, attributes, words, variables));
             return pid;
         }
         finally

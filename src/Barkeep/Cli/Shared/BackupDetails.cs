@@ -59,7 +59,7 @@ sealed class BackupDetails(ServerName server, ServerBackup backup, ServerBackup?
         }
         else if (backup.Status == "FAILED")
         {
-            yield return ("Error", backup.Record.Failure ?? "interrupted: the process that took it ended without a word");
+            yield return ("Error", backup.Record.Failure ?? BackupRecord.Interrupted);
         }
         else if (backup.Record.Failure is { } failure)
         {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using Barkeep.Cli.Processes;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
@@ -117,11 +118,8 @@ sealed class RecoveryOptionGroup
         return own ?? (getWal || (parse.GetValue(_standby) && !noGetWal) ? GetWal(session, server) : null);
     }
 
-    static string GetWal(Session session, ServerName server)
-    {
-        var program = Environment.ProcessPath ?? throw new BarkeepException(ErrorKind.Failed, "this program does not know its own path");
-        return $"BARKEEP_HOME={Quote(session.Locations.Home)} {Quote(program)} wal-restore --partial {server} %f %p";
-    }
+    static string GetWal(Session session, ServerName server) =>
+        $"BARKEEP_HOME={Quote(session.Locations.Home)} {Quote(OwnProgram.FileName)} wal-restore --partial {server} %f %p";
 
     // For the shell, and for PostgreSQL, which replaces what follows a percent sign.
     static string Quote(string text) => $"'{text.Replace("'", @"'\''", StringComparison.Ordinal).Replace("%", "%%", StringComparison.Ordinal)}'";
