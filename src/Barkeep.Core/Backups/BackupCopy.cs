@@ -1,3 +1,4 @@
+using System.Globalization;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Postgres;
@@ -90,30 +91,14 @@ sealed class BackupCopy(
         _warnings.AddRange(_damage.Remarks);
         Warn(recheck?.DamagedCount ?? 0, unread);
 
-        var info = Describe(label, end, files.Tablespaces, counter.BytesRead) with
-        {
-            Parent = selection.Since?.ToString(),
-            WhyEverything = whyEverything,
-            BeginTime = beginTime,
-            BegunAt = session.BegunAt,
-            CopySeconds = copyTime.TotalSeconds,
-            StoredBytes = packs.StoredLength,
-            DamagedPages = damaged,
-            DamagedPageCount = recheck?.DamagedCount ?? 0,
-            UnreadConfigFiles = unread,
-        };
-        return ToManifest(info, entries, packing.Names);
-    }
-
-    BackupInfo Describe(BackupLabel label, Lsn end, IReadOnlyList<BackupTablespace> tablespaces, long bytesRead)
-    {
-        var now = time.GetLocalNow();
-        return new()
+        // The manifest says what it is.
+        var (tidied, names) = PackNumbers.Tidy(entries, packing.Names);
+        var info = new BackupInfo
         {
             BackupId = id.ToString(),
             Name = options.Name,
             Server = server.Name.ToString(),
-            SystemId = facts.SystemId.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            SystemId = facts.SystemId.ToString(CultureInfo.InvariantCulture),
             ServerVersion = facts.VersionNumber,
             DataDirectory = facts.DataDirectory,
             SegmentSize = facts.SegmentSize.Bytes,
@@ -121,31 +106,27 @@ sealed class BackupCopy(
             Timeline = label.Timeline.Value,
             BeginLsnText = label.Start.ToString(),
             EndLsnText = end.ToString(),
-            BeginTime = now,
-            EndTime = now,
-            CopySeconds = 0,
+            BeginTime = beginTime,
+            EndTime = time.GetLocalNow(),
+            BegunAt = session.BegunAt,
+            CopySeconds = copyTime.TotalSeconds,
             Jobs = options.Jobs,
             DataChecksums = facts.DataChecksums,
             GroupAccess = facts.GroupAccess,
-            ClusterSize = 0,
-            ReadBytes = bytesRead,
-            StoredBytes = 0,
-            FileCount = 0,
-            Tablespaces = tablespaces,
+            ClusterSize = tidied.Sum(static e => e.Length),
+            ReadBytes = counter.BytesRead,
+            StoredBytes = packs.StoredLength,
+            FileCount = tidied.Count(static e => e.Kind == ManifestEntryKind.File),
+            Parent = selection.Since?.ToString(),
+            WhyEverything = whyEverything,
+            Tablespaces = files.Tablespaces,
+            DamagedPages = damaged,
+            DamagedPageCount = recheck?.DamagedCount ?? 0,
             Settings = facts.Settings,
+            UnreadConfigFiles = unread,
             Program = ProgramVersion.Signature,
         };
-    }
-
-    static Manifest ToManifest(BackupInfo info, List<ManifestEntry> all, IReadOnlyList<string> packs)
-    {
-        var (entries, names) = PackNumbers.Tidy(all, packs);
-        return new()
-        {
-            Info = info with { ClusterSize = entries.Sum(static e => e.Length), FileCount = entries.Count(static e => e.Kind == ManifestEntryKind.File) },
-            Packs = names,
-            Entries = entries,
-        };
+        return new() { Info = info, Packs = names, Entries = tidied };
     }
 
     async Task<(EarlierBackup? Earlier, BlockChanges? Changes, string? WhyEverything)> FindChangesAsync(TimelineId timeline, Lsn begin, CancellationToken cancellationToken)
@@ -170,10 +151,12 @@ sealed class BackupCopy(
 
     ReadPlan Plan(FileList files)
     {
-        var rate = options.BandwidthLimit * 1024L;
-        // A slow reader must not hold a statement, and with it vacuum, for more than some seconds.
         // What every backup reads whole comes first, so that its pages' hashes are together in few packs.
-        return new([.. files.Files.Where(PageSelection.IsReadAlways), .. files.Files.Where(static f => !PageSelection.IsReadAlways(f))], options.Jobs, rate > 0 ? Math.Max(rate * 5, FileReader.RowLength) : long.MaxValue);
+        IReadOnlyList<BackupFile> ordered = [.. files.Files.Where(PageSelection.IsReadAlways), .. files.Files.Where(static f => !PageSelection.IsReadAlways(f))];
+        // A slow reader must not hold a statement, and with it vacuum, for more than some seconds.
+        var rate = options.BandwidthLimit * 1024L;
+        var longest = rate > 0 ? Math.Max(rate * 5, FileReader.RowLength) : long.MaxValue;
+        return new(ordered, options.Jobs, longest);
     }
 
     async Task ReadFilesAsync(ReadPlan plan, Task<SqlSession> connecting, Func<FrameBuilder> newBuilder, CopyCounter counter, CancellationToken cancellationToken)
