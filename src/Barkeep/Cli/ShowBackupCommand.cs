@@ -31,11 +31,11 @@ sealed class ShowBackupCommand : SessionCommand
             IsRetentionEnforced = !config.Retention.IsNone,
             Children = [.. usable.Where(b => b.Info?.Parent == backup.Id.ToString() && b.Lineage == backup.Lineage).Select(static b => b.Id)],
         };
-        foreach (var line in details.Lines())
+        foreach (var line in new BackupDetailsText(details).Lines())
         {
             session.Output.Line(line);
         }
-        session.Output.Result(server, details.ToJson());
+        session.Output.Result(server, new BackupDetailsJson(details).Write());
         return 0;
     }
 }
