@@ -8,16 +8,16 @@ sealed class ProgressMeter(IProgress<RestoreProgress>? progress, long totalBytes
     const long MillisecondsBetween = 200;
 
     readonly Stopwatch _clock = Stopwatch.StartNew();
-    string _step = "";
+    volatile RestoreStep _step;
     long _done;
     long _reportedAt;
 
     /// <summary>Bytes so far.</summary>
     public long Done => Interlocked.Read(ref _done);
 
-    public void Begin(string step)
+    public void Begin(RestoreStep step)
     {
-        Volatile.Write(ref _step, step);
+        _step = step;
         Report();
     }
 
@@ -38,6 +38,6 @@ sealed class ProgressMeter(IProgress<RestoreProgress>? progress, long totalBytes
         var seconds = _clock.Elapsed.TotalSeconds;
         var rate = seconds > 0 ? done / seconds : 0;
         TimeSpan? left = rate > 0 ? TimeSpan.FromSeconds(Math.Max(0, totalBytes - done) / rate) : null;
-        progress?.Report(new(Volatile.Read(ref _step), done, totalBytes, rate, left));
+        progress?.Report(new(_step, done, totalBytes, rate, left));
     }
 }

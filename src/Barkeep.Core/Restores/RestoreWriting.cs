@@ -28,24 +28,24 @@ sealed class RestoreWriting(
         }
 
         // 3. Directories, links and empty files, then WAL: what is wrong with it shows before hours of data files.
-        meter.Begin(RestoreProgress.Wal);
+        meter.Begin(RestoreStep.Wal);
         new FileTreeWriter(source.Manifest, plan, layout, there).Run(cancellationToken);
         var (creations, limits) = await new WalWriter(source, reading, layout.Main, meter, limit).RunAsync(cancellationToken);
 
         // 4. Pages.
-        meter.Begin(RestoreProgress.DataFiles);
+        meter.Begin(RestoreStep.DataFiles);
         var content = await new PageWriter(source.Lineage, source.Manifest, layout, meter, limit).RunAsync(moves, jobs, cancellationToken);
         var control = ControlFileOf(content);
 
         // 5. What replay would have made elsewhere, and the configuration.
         MakeTablespacesToCome(creations, control);
-        meter.Begin(RestoreProgress.Settings);
+        meter.Begin(RestoreStep.Settings);
         var configuration = new RestoredConfiguration(layout.Main, source.Manifest, plan, ServerLimits.Of(control).OrMore(limits).OrMore(plan.Limits), warnings);
-        meter.Begin(RestoreProgress.Configuration);
+        meter.Begin(RestoreStep.Configuration);
         var disarmed = configuration.Write();
 
         // 6. Everything durable, then the file without which PostgreSQL does not start, then the marker goes.
-        meter.Begin(RestoreProgress.Flushing);
+        meter.Begin(RestoreStep.Flushing);
         foreach (var tree in layout.Trees)
         {
             tree.Flush();

@@ -62,7 +62,7 @@ sealed class TargetComparison(RestoreSource source, TargetLayout layout, TargetF
         var meter = new ProgressMeter(progress, ReadBytes);
         if (pieces.Count > 0)
         {
-            meter.Begin(RestoreProgress.Comparing);
+            meter.Begin(RestoreStep.Comparing);
         }
         await Parallel.ForEachAsync(pieces, new ParallelOptions { MaxDegreeOfParallelism = jobs, CancellationToken = cancellationToken }, async (piece, token) => await ReadAsync(piece, meter, token));
         return _moves;

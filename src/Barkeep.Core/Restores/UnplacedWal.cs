@@ -20,7 +20,7 @@ static class UnplacedWal
         var needs = new ReplayNeeds();
         var walker = new RecordWalker(route.Parts[0].Segment.Name.Start(route.SegmentSize), route.History, route.SegmentSize, source.Lineage.Identity.SystemId);
         var meter = new ProgressMeter(progress, route.Parts.Sum(static p => (long)p.Keep));
-        meter.Begin(RestoreProgress.Checking);
+        meter.Begin(RestoreStep.Checking);
         foreach (var part in route.Parts)
         {
             await using var walking = new SinkStream(

@@ -53,7 +53,7 @@ sealed class WalWriter(RestoreSource source, WalReading reading, TargetTree tree
         {
             Apply(route, patch);
         }
-        meter.Begin(RestoreProgress.ArchiveStatus);
+        meter.Begin(RestoreStep.ArchiveStatus);
         written.ForEach(name => tree.WriteFile($"pg_wal/archive_status/{name}.done", []));
         return (replayed, needs.Limits);
     }

@@ -116,7 +116,15 @@ sealed class BackupReport : IProgress<BackupProgress>, IDisposable
         {
             _session.Output.Warning($"IMPORTANT: this backup is classified as WAITING_FOR_WALS, meaning that WAL file {result.Missing} has not arrived yet; cron completes the backup when it does");
         }
-        _session.Output.Result(_server, new JsonObject { ["backup_id"] = result.Id.ToString(), ["backup_type"] = info.Parent is null ? "full" : "incremental", ["parent_backup_id"] = info.Parent, ["everything_was_read"] = info.WhyEverything, ["read_size_bytes"] = info.ReadBytes, ["status"] = result.State == BackupState.Done ? "DONE" : "WAITING_FOR_WALS" });
+        _session.Output.Result(_server, new JsonObject
+        {
+            ["backup_id"] = result.Id.ToString(),
+            ["backup_type"] = info.Parent is null ? "full" : "incremental",
+            ["parent_backup_id"] = info.Parent,
+            ["everything_was_read"] = info.WhyEverything,
+            ["read_size_bytes"] = info.ReadBytes,
+            ["status"] = result.State == BackupState.Done ? "DONE" : "WAITING_FOR_WALS",
+        });
     }
 
     /// <summary>A stretch of time as people say it.</summary>

@@ -11,9 +11,22 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
 {
     static readonly TimeSpan LinePace = TimeSpan.FromSeconds(30);
 
+    /// <summary>What is said of a step: when it begins, beside the bar if it has one, and of how far it is.</summary>
+    static readonly Dictionary<RestoreStep, (string Begins, string? Bar, string Done)> Words = new()
+    {
+        [RestoreStep.Checking] = ("Checking the WAL that the restored server will get.", "Checking", "Checked"),
+        [RestoreStep.Comparing] = ("Comparing the files that are there.", "Comparing", "Compared"),
+        [RestoreStep.Wal] = ("Copying required WAL segments.", "Restoring", "Restored"),
+        [RestoreStep.ArchiveStatus] = ("Generating archive status files", null, "Restored"),
+        [RestoreStep.DataFiles] = ("Copying the base backup.", "Restoring", "Restored"),
+        [RestoreStep.Settings] = ("Identify dangerous settings in destination directory.", null, "Restored"),
+        [RestoreStep.Configuration] = ("Generating recovery configuration", null, "Restored"),
+        [RestoreStep.Flushing] = ("Flushing to disk.", "Restoring", "Restored"),
+    };
+
     readonly Session _session;
     readonly Lock _lock = new();
-    string? _step;
+    RestoreStep? _step;
     CopyBar? _bar;
     long _lastLine;
 
@@ -51,6 +64,7 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
     /// <inheritdoc/>
     public void Report(RestoreProgress value)
     {
+        var (begins, bar, done) = Words[value.Step];
         lock (_lock)
         {
             if (value.Step != _step)
@@ -58,27 +72,13 @@ sealed class RestoreReport : IProgress<RestoreProgress>, IDisposable
                 _step = value.Step;
                 _lastLine = _session.Time.GetTimestamp();
                 Dispose();
-                _session.Output.Info(value.Step switch
-                {
-                    RestoreProgress.Checking => "Checking the WAL that the restored server will get.",
-                    RestoreProgress.Comparing => "Comparing the files that are there.",
-                    RestoreProgress.Wal => "Copying required WAL segments.",
-                    RestoreProgress.ArchiveStatus => "Generating archive status files",
-                    RestoreProgress.Settings => "Identify dangerous settings in destination directory.",
-                    RestoreProgress.Configuration => "Generating recovery configuration",
-                    RestoreProgress.DataFiles => "Copying the base backup.",
-                    RestoreProgress.Flushing => "Flushing to disk.",
-                    _ => value.Step,
-                });
-                _bar = _session.Output.IsTerminal && value.Step is RestoreProgress.Checking or RestoreProgress.Comparing or RestoreProgress.Wal or RestoreProgress.DataFiles or RestoreProgress.Flushing
-                    ? new CopyBar(value.Step switch { RestoreProgress.Checking => "Checking", RestoreProgress.Comparing => "Comparing", _ => "Restoring" })
-                    : null;
+                _session.Output.Info(begins);
+                _bar = _session.Output.IsTerminal && bar is not null ? new CopyBar(bar) : null;
             }
             _bar?.Update(value.DoneBytes, value.TotalBytes, value.BytesPerSecond);
             if (_bar is null && value.TotalBytes > 0 && _session.Time.GetElapsedTime(_lastLine) >= LinePace)
             {
                 _lastLine = _session.Time.GetTimestamp();
-                var done = value.Step switch { RestoreProgress.Checking => "Checked", RestoreProgress.Comparing => "Compared", _ => "Restored" };
                 _session.Output.Info(string.Create(CultureInfo.InvariantCulture, $"{done} {new ByteSize(value.DoneBytes)} of {new ByteSize(value.TotalBytes)} ({100.0 * value.DoneBytes / value.TotalBytes:0} %, {new ByteSize((long)value.BytesPerSecond)}/s{(value.Left is { } left ? $", {BackupReport.Duration(left)} left" : "")})"));
             }
         }
