@@ -23,7 +23,7 @@ sealed class RecoveryOptionGroup
     readonly Option<bool> _immediate = new("--target-immediate") { Description = "stop at the backup's end" };
     readonly Option<bool> _exclusive = new("--exclusive") { Description = "stop just before the target" };
     readonly Option<string> _timeline = new("--target-tli") { Description = "a timeline's number, latest (the default) or current: the backup's own" };
-    readonly Option<string> _action = Choice.Restrict(new("--target-action") { Description = "what PostgreSQL does at the target: pause (the default), promote, shutdown" }, ["pause", "promote", "shutdown"]);
+    readonly Option<string> _action = Choice.Restrict(new Option<string>("--target-action") { Description = "what PostgreSQL does at the target: pause (the default), promote, shutdown" }, ["pause", "promote", "shutdown"]);
     readonly Option<bool> _standby = new("--standby-mode") { Description = "restore a standby, which goes on replaying what is received" };
     readonly Option<bool> _getWal = new("--get-wal") { Description = "let PostgreSQL get the WAL from Barkeep while it replays" };
     readonly Option<bool> _noGetWal = new("--no-get-wal") { Description = "put the WAL that is needed into the directory; the default" };
