@@ -79,25 +79,22 @@ public sealed class TargetSearch
     TargetOutcome Conclude()
     {
         var outcome = new TargetOutcome { Target = _target, Stop = _finder.Stop, LastCommit = _finder.LastCommit, End = _route.End };
+        // Whether or not a record would stop recovery: what the backup holds is later than such a time.
+        if (_target.Kind == RecoveryTargetKind.Time && (_finder.HasLaterBefore || _target.Time < Begun))
+        {
+            return TooEarly(outcome, $"{_target} lies before backup {_backup.BackupId}, which began at {TimestampTz.From(Begun).Print(TimeZoneInfo.Local)}");
+        }
         if (_finder.Stop is not { } stop)
         {
             return outcome with { Obstacle = NotReached() };
         }
         var reached = stop.IsAfter ? stop.End : stop.Position;
-        var isEarly = _target.Kind == RecoveryTargetKind.Time && (_finder.HasLaterBefore || _target.Time < Begun);
-        if (isEarly || reached < _backup.EndLsn)
-        {
-            return outcome with
-            {
-                Stop = null,
-                IsBeforeBackup = true,
-                Obstacle = isEarly
-                    ? $"{_target} lies before backup {_backup.BackupId}, which began at {TimestampTz.From(Begun).Print(TimeZoneInfo.Local)}"
-                    : $"{_target} lies at {reached}, before backup {_backup.BackupId} is consistent, at {_backup.EndLsn}",
-            };
-        }
-        return outcome;
+        return reached < _backup.EndLsn
+            ? TooEarly(outcome, $"{_target} lies at {reached}, before backup {_backup.BackupId} is consistent, at {_backup.EndLsn}")
+            : outcome;
     }
+
+    static TargetOutcome TooEarly(TargetOutcome outcome, string obstacle) => outcome with { Stop = null, IsBeforeBackup = true, Obstacle = obstacle };
 
     string NotReached() => _target.Kind switch
     {
