@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using Barkeep.Wal;
 
@@ -22,6 +23,9 @@ sealed class StopFinder(RecoveryTarget target, Lsn begin, Lsn consistent)
 
     /// <summary>Whether a transaction that ended before replay begins ended later than the target.</summary>
     public bool HasLaterBefore { get; private set; }
+
+    /// <summary>Of which transaction that ended the target is a subtransaction, at whose own end recovery does not stop; 0 where that is not known.</summary>
+    public uint PartOf { get; private set; }
 
     /// <summary>Whether there may be the record in a stretch of WAL.</summary>
     /// <param name="end">Where the stretch ends.</param>
@@ -61,6 +65,10 @@ sealed class StopFinder(RecoveryTarget target, Lsn begin, Lsn consistent)
         else
         {
             Stop = StopAt(record, data, isEnd, end);
+        }
+        if (isEnd && target.Kind == RecoveryTargetKind.Xid && MemoryMarshal.Cast<byte, uint>(end.Subtransactions).Contains(target.Xid))
+        {
+            PartOf = end.Xid;
         }
         if (isEnd && end.IsCommit && Stop is not { IsAfter: false })
         {

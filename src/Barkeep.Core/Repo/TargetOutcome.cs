@@ -16,6 +16,9 @@ public sealed record TargetOutcome
     /// <summary>Whether the obstacle is that the target lies before the backup: an earlier one may do.</summary>
     public bool IsBeforeBackup { get; init; }
 
+    /// <summary>The transaction of which the target is a subtransaction, which is why recovery does not stop at it; 0 otherwise, or where that is not known.</summary>
+    public uint PartOf { get; init; }
+
     public bool IsReached => Obstacle is null;
 
     /// <summary>The last commit that is replayed, or that can be when the target is not reached; null when the WAL has none.</summary>

@@ -13,6 +13,10 @@ public sealed class TargetSearch
     readonly StopFinder _finder;
     readonly List<RestorePoint> _points = [];
 
+    // The last segment that was passed over because all transactions that ended in it are older than the one that is looked for.
+    int? _lastOlder;
+    uint _partOf;
+
     TargetSearch(RouteMoments moments, WalRoute route, BackupInfo backup, RecoveryTarget target)
     {
         (_moments, _route, _backup, _target) = (moments, route, backup, target);
@@ -37,11 +41,25 @@ public sealed class TargetSearch
             if (await _moments.TryGetBoundsAsync(i, cancellationToken) is { } bounds && !await MayFindInAsync(i, bounds, cancellationToken))
             {
                 _finder.LastCommit = bounds.LastCommit ?? _finder.LastCommit;
+                _lastOlder = bounds.HasTransactions && bounds.GreatestXid < _target.Xid ? i : _lastOlder;
                 continue;
             }
             await _moments.WalkAsync(i, new StopVisitor(_finder), cancellationToken);
         }
         _finder.LastCommit ??= await _moments.FindLastCommitAsync(Math.Min(first, _moments.Count), cancellationToken);
+        _partOf = _target.Kind == RecoveryTargetKind.Xid && _finder is { Stop: null } ? await FindWholeAsync(cancellationToken) : 0;
+    }
+
+    // A subtransaction's number is greater than that of its transaction, whose end alone is noted: as a rule not long after it was given.
+    async Task<uint> FindWholeAsync(CancellationToken cancellationToken)
+    {
+        if (_finder.PartOf != 0 || _lastOlder is not { } index)
+        {
+            return _finder.PartOf;
+        }
+        var finder = new StopFinder(_target, _backup.BeginLsn, _backup.EndLsn);
+        await _moments.WalkAsync(index, new StopVisitor(finder), cancellationToken);
+        return finder.PartOf;
     }
 
     // By position the segments before it need no look.
@@ -86,7 +104,7 @@ public sealed class TargetSearch
         }
         if (_finder.Stop is not { } stop)
         {
-            return outcome with { Obstacle = NotReached() };
+            return outcome with { PartOf = _partOf, Obstacle = NotReached() };
         }
         var reached = stop.IsAfter ? stop.End : stop.Position;
         return reached < _backup.EndLsn
@@ -101,6 +119,7 @@ public sealed class TargetSearch
         RecoveryTargetKind.Time => _finder.LastCommit is { } last
             ? $"no transaction has ended after {_target} in the WAL received up to {_route.End}: the last was committed at {last.Time.Print(TimeZoneInfo.Local)}, LSN {last.Position}"
             : $"no transaction has ended after {_target} in the WAL received from {_backup.BeginLsn} to {_route.End}",
+        RecoveryTargetKind.Xid when _partOf != 0 => $"{_target} is a subtransaction of transaction {_partOf}, and recovery stops only at the end of that",
         RecoveryTargetKind.Xid => $"{_target} has not ended in the WAL received from {_backup.BeginLsn} to {_route.End}",
         RecoveryTargetKind.Lsn => $"{_target} lies beyond the last record received, which ends at {_route.End}",
         RecoveryTargetKind.Name => $"there is no {_target} in the WAL received from {_backup.BeginLsn} to {_route.End}{Others()}",

@@ -59,6 +59,10 @@ sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool
 
     BarkeepException Beyond(TargetOutcome outcome)
     {
+        if (outcome.PartOf != 0)
+        {
+            return new(ErrorKind.TargetUnreachable, outcome.Obstacle!, $"--target-xid {outcome.PartOf}");
+        }
         var lastCommit = outcome.LastCommit is { } commit ? $", with the last transaction at {commit.Time.Print(TimeZoneInfo.Local)}" : "";
         var here = $"timeline {route.History.Timeline} up to {route.End}{lastCommit}";
         if (route.FindMissing(received) is { } missing)

@@ -80,6 +80,30 @@ public sealed class RecoveryCommandTests
     }
 
     [Fact]
+    public async Task R9_a_subtransaction_is_refused_with_the_transaction_that_it_is_part_of()
+    {
+        await using var bench = await BenchAsync();
+        var writer = await RowsAsync(bench, 2);
+        await using var connection = await bench.Cluster.OpenAsync();
+        await using var command = new Npgsql.NpgsqlCommand("BEGIN; INSERT INTO t VALUES (10); SAVEPOINT s; INSERT INTO t VALUES (11); RELEASE s; SELECT pg_current_xact_id()::text", connection);
+        var whole = (string)(await command.ExecuteScalarAsync())!;
+        command.CommandText = "SELECT xmin::text FROM t WHERE i = 11";
+        var part = (string)(await command.ExecuteScalarAsync())!;
+        command.CommandText = "COMMIT";
+        await command.ExecuteNonQueryAsync();
+        // What is noted of the segment is that a transaction of a lesser number ended in it.
+        (await bench.BarmanAsync("switch-wal", "--archive", CommandBench.Server)).Checked();
+        await writer.CommitAsync(bench.Cluster, 2);
+        (await bench.BarmanAsync("switch-wal", "--archive", CommandBench.Server)).Checked();
+
+        var refused = await RecoverAsync(bench, "--target-xid", part);
+        Assert.Equal((int)ErrorKind.TargetUnreachable, refused.ExitCode);
+        Assert.Contains($"transaction {part} is a subtransaction of transaction {whole}", refused.Error, StringComparison.Ordinal);
+        Assert.Contains($"--target-xid {whole}", refused.Error, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(bench.Rig.RestoreDirectory));
+    }
+
+    [Fact]
     public async Task With_get_wal_the_directory_has_only_the_backups_own_WAL_and_replay_gets_the_rest()
     {
         await using var bench = await BenchAsync(asPostgres: true);
