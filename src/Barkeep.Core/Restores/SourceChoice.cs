@@ -45,15 +45,18 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
             var left = new List<RestoreCandidate>();
             await foreach (var candidate in CandidatesAsync(lineage, cancellationToken))
             {
+                var isLeft = IsOnBranchThatWasLeft(candidate);
                 if (candidate.Refusal is not null)
                 {
                     refused = refused?.OrTelling(candidate) ?? candidate;
-                    if (!options.SuitsTarget)
+                    // Who asks for the newest wants no other.
+                    if (!options.SuitsTarget && !isLeft)
                     {
+                        left.Clear();
                         break;
                     }
                 }
-                else if (IsOnBranchThatWasLeft(candidate))
+                else if (isLeft)
                 {
                     left.Add(candidate);
                 }
@@ -69,7 +72,9 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
             {
                 if (await TryOpenAsync(candidate, cancellationToken) is { } source)
                 {
-                    warnings.Add($"THE PRESENT TIMELINE IS NOT RESTORED: no backup leads to timeline {candidate.Received.NewestTimeline}, on which the server went on; this is timeline {TimelineOf(candidate)}, which it has left");
+                    var present = candidate.Received.NewestTimeline;
+                    var why = refused?.Refusal is { } refusal && !IsOnBranchThatWasLeft(refused) ? $"the target is not reached on timeline {present} ({refusal.Message})" : $"no backup leads to timeline {present}";
+                    warnings.Add($"THE PRESENT TIMELINE IS NOT RESTORED: {why}, on which the server went on; this is timeline {TimelineOf(candidate)}, which it has left");
                     return source;
                 }
             }
@@ -81,9 +86,9 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
             }
         }
         return refused is null ? null : throw await WithWayOutAsync(refused, repository, cancellationToken);
-
-        static TimelineId TimelineOf(RestoreCandidate candidate) => candidate.Route.History.Timeline;
     }
+
+    static TimelineId TimelineOf(RestoreCandidate candidate) => candidate.Route.History.Timeline;
 
     // The newest first, with a word on each that cannot be restored at all.
     async IAsyncEnumerable<RestoreCandidate> CandidatesAsync(Lineage lineage, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -107,9 +112,9 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         return source;
     }
 
-    // Who asks for the newest state means that of the server, not that of a branch that it has left.
+    // Who names no timeline means that of the server, with a target too, not a branch that it has left.
     bool IsOnBranchThatWasLeft(RestoreCandidate candidate) =>
-        options.Timeline == TimelineChoice.Latest && options.Until is null && candidate.Route.History.Timeline < candidate.Received.NewestTimeline;
+        options.Timeline == TimelineChoice.Latest && candidate.Route.History.Timeline < candidate.Received.NewestTimeline;
 
     // The refusal, with what reaches the target if anything does: the newest such backup, or else another timeline.
     async Task<BarkeepException> WithWayOutAsync(RestoreCandidate refused, Repository repository, CancellationToken cancellationToken)
@@ -117,7 +122,8 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         var refusal = refused.Refusal!;
         if (!options.SuitsTarget && await OtherAsync(options.Timeline) is { } other)
         {
-            return new(refusal.Kind, refusal.Message, $"backup {other.Backup.Id} suits: name it, or auto, instead", refusal);
+            var where = IsOnBranchThatWasLeft(other) ? $", on timeline {TimelineOf(other)}, which the server has left" : "";
+            return new(refusal.Kind, refusal.Message, $"backup {other.Backup.Id} suits{where}: name it, or auto, instead", refusal);
         }
         if (options.Timeline == TimelineChoice.Latest && options.Until is { Kind: RecoveryTargetKind.Xid or RecoveryTargetKind.Lsn or RecoveryTargetKind.Name })
         {
@@ -133,17 +139,22 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
 
         async Task<RestoreCandidate?> OtherAsync(TimelineChoice timeline)
         {
+            RestoreCandidate? left = null;
             foreach (var lineage in repository.Lineages.Reverse().Where(l => l == refused.Lineage || options.Until!.Kind == RecoveryTargetKind.Time))
             {
                 foreach (var backup in (await lineage.Backups.ListAsync(cancellationToken)).Reverse())
                 {
                     if (await UnlessUnusableAsync(backup, () => ExamineAsync(lineage, backup, timeline, cancellationToken), []) is { Refusal: null } found)
                     {
-                        return found;
+                        if (!IsOnBranchThatWasLeft(found))
+                        {
+                            return found;
+                        }
+                        left ??= found;
                     }
                 }
             }
-            return null;
+            return left;
         }
     }
 

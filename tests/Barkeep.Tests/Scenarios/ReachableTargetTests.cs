@@ -125,6 +125,36 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
     }
 
     [Fact]
+    public async Task R9_a_target_that_two_timelines_have_is_that_of_the_one_on_which_the_server_went_on()
+    {
+        using var scratch = new Scratch("restored");
+        var options = history.Into(scratch.Path) with { Until = RecoveryTarget.AtName(ThreeTimelines.Mark) };
+        foreach (var suits in (bool[])[true, false])
+        {
+            var plan = await RestoreJob.PlanAsync(options with { SuitsTarget = suits }, default);
+            Assert.Equal((history.OnSecond, new TimelineId(3)), (plan.Backup, plan.Route.History.Timeline));
+            Assert.Contains(plan.Warnings, w => w.StartsWith($"backup {history.LastOnFirst} is newer, and is passed over: it is on timeline 1, which the server has left", StringComparison.Ordinal));
+        }
+        Assert.Equal(history.LastOnFirst, (await RestoreJob.PlanAsync(options with { SuitsTarget = true, Timeline = new(1) }, default)).Backup);
+    }
+
+    [Fact]
+    public async Task R9_where_only_a_branch_that_was_left_has_the_target_auto_restores_it_and_says_so_aloud_and_latest_names_its_backup()
+    {
+        // The third timeline ends before its restore point.
+        using var copy = new Scratch("copy");
+        var options = history.Into(Path.Combine(copy.Path, "restored")) with { Locations = await CopyAsync(copy.Path), Until = RecoveryTarget.AtName(ThreeTimelines.Mark) };
+        var segments = Directory.EnumerateFiles(copy.Path, "00000003*", SearchOption.AllDirectories).Where(static f => Path.GetFileName(f).Length >= 24).OrderBy(static f => Path.GetFileName(f), StringComparer.Ordinal).ToList();
+        segments.Where(f => string.CompareOrdinal(Path.GetFileName(f), Path.GetFileName(segments[0])) > 0).ToList().ForEach(File.Delete);
+
+        var plan = await RestoreJob.PlanAsync(options with { SuitsTarget = true }, default);
+        Assert.Equal((history.LastOnFirst, new TimelineId(1)), (plan.Backup, plan.Route.History.Timeline));
+        Assert.Contains(plan.Warnings, static w => w.StartsWith("THE PRESENT TIMELINE IS NOT RESTORED: the target is not reached on timeline 3 (there is no restore point 'mark'", StringComparison.Ordinal));
+        var refusal = await RefusedAsync(ErrorKind.TargetUnreachable, options);
+        Assert.Contains($"backup {history.LastOnFirst} suits, on timeline 1, which the server has left", refusal.Hint, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task R9_where_PostgreSQL_would_refuse_the_latest_timeline_the_backups_own_is_followed()
     {
         // This backup's timeline was left before it was taken: the later ones are no children of it.
