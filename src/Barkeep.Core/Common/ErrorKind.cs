@@ -115,7 +115,7 @@ public enum ErrorKind
     /// <summary>Nothing to restore: no usable backup exists.</summary>
     NoUsableBackup = 56,
 
-    /// <summary>Recovery would not come to its target, from this backup or with the WAL that was received.</summary>
+    /// <summary>Recovery would not come to its target, from this backup or with the WAL that was received, or a database would be half dropped there.</summary>
     TargetUnreachable = 57,
 
     /// <summary>The user or the system asked the process to stop.</summary>

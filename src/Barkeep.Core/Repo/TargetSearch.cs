@@ -106,9 +106,8 @@ public sealed class TargetSearch
         {
             return outcome with { PartOf = _partOf, Obstacle = NotReached() };
         }
-        var reached = stop.IsAfter ? stop.End : stop.Position;
-        return reached < _backup.EndLsn
-            ? TooEarly(outcome, $"{_target} lies at {reached}, before backup {_backup.BackupId} is consistent, at {_backup.EndLsn}")
+        return stop.Reached < _backup.EndLsn
+            ? TooEarly(outcome, $"{_target} lies at {stop.Reached}, before backup {_backup.BackupId} is consistent, at {_backup.EndLsn}")
             : outcome;
     }
 

@@ -10,7 +10,7 @@ namespace Barkeep.Restores;
 public sealed record PlannedStop(RecoveryStop Stop, CommitMoment? LastCommit, RecoveryTarget? Equivalent)
 {
     /// <summary>Up to here everything is replayed.</summary>
-    public Lsn Reached => Stop.IsAfter ? Stop.End : Stop.Position;
+    public Lsn Reached => Stop.Reached;
 
     public override string ToString()
     {

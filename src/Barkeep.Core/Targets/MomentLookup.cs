@@ -13,6 +13,9 @@ public sealed class MomentLookup(Lineage lineage, WalSpool spool, RecoveryWindow
     // How far back a transaction's files are looked for.
     const int MaxLookBack = 256;
 
+    // How many segments behind that of a database's drop its commit is looked for, which follows at once.
+    const int MaxLookAhead = 8;
+
     readonly RouteMoments _route = new(lineage, spool, window.Route);
     readonly Dictionary<int, (Moments Moments, MomentBounds Bounds)> _read = [];
 
@@ -50,10 +53,29 @@ public sealed class MomentLookup(Lineage lineage, WalSpool spool, RecoveryWindow
         var segments = await FindSegmentsAsync(from, to, cancellationToken);
         foreach (var i in segments)
         {
-            found.Add(await ReadAsync(i, cancellationToken), time => time >= from && time <= to);
+            var segment = await ReadAsync(i, cancellationToken);
+            found.Add(segment, IsWanted);
+            found.Losses.AddRange((await LossesAsync(i, segment.Moments, cancellationToken)).Where(l => IsWanted(l.Time ?? segment.Bounds.LeastTime)));
             await RefineAsync(found, i, cancellationToken);
         }
         return found.ToMoments(Lsn.Invalid, 0);
+
+        bool IsWanted(TimestampTz time) => time >= from && time <= to;
+    }
+
+    /// <summary>
+    /// Where the transaction of a loss began: before that, nothing of it is replayed. Walks up to 32 segments back.
+    /// </summary>
+    /// <returns>Null when it has no transaction, or began further back or before the window's WAL.</returns>
+    /// <exception cref="BarkeepException">Damaged, ObjectMissing, Storage.</exception>
+    public async Task<Lsn?> FindBeginAsync(RelationLoss loss, CancellationToken cancellationToken)
+    {
+        if (loss.Xid == 0)
+        {
+            return null;
+        }
+        var open = await OpenTransactionSearch.FindAsync(_route, loss.Position, open => open.HasBegunWithin(loss.Xid), cancellationToken);
+        return open.HasBegunWithin(loss.Xid) ? open.Find(loss.Xid)?.Begin ?? loss.Position : null;
     }
 
     // By the bounds of each segment where all are noted; else, since times all but ascend, by halving.
@@ -104,6 +126,43 @@ public sealed class MomentLookup(Lineage lineage, WalSpool spool, RecoveryWindow
             }
         }
         return low;
+    }
+
+    /// <summary>A segment's losses, each drop of a database with the time of its commit, which comes after it; without those that were rolled back.</summary>
+    async Task<IEnumerable<RelationLoss>> LossesAsync(int index, Moments moments, CancellationToken cancellationToken)
+    {
+        var losses = new List<RelationLoss>();
+        foreach (var loss in moments.Losses)
+        {
+            if (loss.Kind != LossKind.DatabaseDropped)
+            {
+                losses.Add(loss);
+            }
+            else if (loss.Xid == 0)
+            {
+                // Only a move removes the old directory when its transaction has been committed.
+                losses.Add(loss with { Kind = LossKind.DatabaseMoved });
+            }
+            else if (await FindEndAsync(loss, index, cancellationToken) is { } end)
+            {
+                losses.AddRange(end.IsCommit ? [loss with { Time = end.Time }] : []);
+            }
+            else
+            {
+                losses.Add(loss);
+            }
+        }
+        return losses;
+    }
+
+    async Task<(TimestampTz? Time, bool IsCommit)?> FindEndAsync(RelationLoss loss, int index, CancellationToken cancellationToken)
+    {
+        var finder = new StopFinder(RecoveryTarget.AtXid(loss.Xid), loss.Position, loss.Position);
+        for (var i = index; i < _route.Count && i <= index + MaxLookAhead && finder.Stop is null; i++)
+        {
+            await _route.WalkAsync(i, new StopVisitor(finder), cancellationToken);
+        }
+        return finder.Stop is { } stop ? (stop.Time, finder.LastCommit?.Xid == loss.Xid) : null;
     }
 
     /// <summary>What a transaction drops it may have replaced by files that it has made in earlier segments.</summary>
@@ -163,7 +222,6 @@ public sealed class MomentLookup(Lineage lineage, WalSpool spool, RecoveryWindow
             _points.AddRange(moments.RestorePoints.Where(p => isWanted(p.Time)));
             _checkpoints.AddRange(moments.Checkpoints.Where(c => isWanted(c.Time)));
             _switches.AddRange(moments.Switches.Where(s => isWanted(s.Time)));
-            Losses.AddRange(moments.Losses.Where(l => isWanted(l.Time ?? bounds.LeastTime)));
         }
 
         public RecoveryMoments ToMoments(Lsn from, int unread) => new(

@@ -56,7 +56,7 @@ public sealed class TargetsTests
         Assert.Equal(loss["xid"]!.GetValue<uint>(), target["last_commit"]!["xid"]!.GetValue<uint>());
         Assert.Equal(ulong.Parse(xid, CultureInfo.InvariantCulture), window["last_commit"]!["xid"]!.GetValue<ulong>());
 
-        Assert.Contains(text.OutputLines, l => l.Contains($": table postgres.shop.orders (file 1663/", StringComparison.Ordinal) && l.EndsWith($"/{file}) dropped, transaction {loss["xid"]}", StringComparison.Ordinal));
+        Assert.Contains(text.OutputLines, l => l.Contains($": table postgres.shop.orders (file 1663/", StringComparison.Ordinal) && l.EndsWith($"/{file}) dropped, transaction {loss["xid"]}, begun at {loss["begin_lsn"]}", StringComparison.Ordinal));
         // Its index is not worth a line of its own.
         Assert.DoesNotContain(text.OutputLines, static l => l.Contains("orders_pkey", StringComparison.Ordinal));
         Assert.Contains(text.OutputLines, static l => l.Contains("timeline 1: before the accident", StringComparison.Ordinal));

@@ -13,7 +13,10 @@ sealed class TargetsAround
     // A person looks at what is nearest; JSON has all.
     const int MaxCommitLines = 20;
 
-    readonly List<(RecoveryWindow Window, RecoveryMoments Moments, TargetOutcome Outcome, BackupRecord Backup)> _found = [];
+    // To find where a transaction began takes a walk through WAL.
+    const int MaxBegins = 16;
+
+    readonly List<Found> _found = [];
     readonly List<string> _notes = [];
     readonly DateTimeOffset _time;
     readonly TimeSpan _distance;
@@ -30,14 +33,32 @@ sealed class TargetsAround
         var around = new TargetsAround(time, distance, zone);
         foreach (var window in windows.All)
         {
-            var moments = await new MomentLookup(lineage, spool, window).ListAsync(TimestampTz.From(time - distance), TimestampTz.From(time + distance), cancellationToken);
+            var lookup = new MomentLookup(lineage, spool, window);
+            var moments = await lookup.ListAsync(TimestampTz.From(time - distance), TimestampTz.From(time + distance), cancellationToken);
             // The last backup before the time costs recovery least.
             var backup = window.Backups.LastOrDefault(b => b.Info!.EndTime <= time) ?? window.Backups[0];
             var outcome = await TargetSearch.FindAsync(lineage, spool, window.Route, backup.Info!, RecoveryTarget.AtTime(time), cancellationToken);
-            around._found.Add((window, moments, outcome, backup));
+            var open = outcome.Stop is { } stop ? await OpenTransactionSearch.FindAsync(lineage, spool, window.Route, stop.Reached, cancellationToken) : null;
+            around._found.Add(new(window, moments, await around.ReadBeginsAsync(lookup, moments, cancellationToken), backup, outcome, open));
         }
         await around.ReadNamesAsync(lineage, cancellationToken);
         return around;
+    }
+
+    // By the position of the loss. A database's drop has no other position to go back to; of the rest what is nearest to the time is looked up.
+    async Task<Dictionary<Lsn, Lsn>> ReadBeginsAsync(MomentLookup lookup, RecoveryMoments moments, CancellationToken cancellationToken)
+    {
+        var begins = new Dictionary<Lsn, Lsn>();
+        var time = TimestampTz.From(_time);
+        var worth = moments.Losses.Where(IsTold).Where(static l => l.Kind is not (LossKind.CutOff or LossKind.DatabaseMoved)).DistinctBy(static l => l.Position);
+        foreach (var loss in worth.OrderBy(static l => l.Kind != LossKind.DatabaseDropped).ThenBy(l => Math.Abs((l.Time ?? time).Microseconds - time.Microseconds)).Take(MaxBegins))
+        {
+            if (await lookup.FindBeginAsync(loss, cancellationToken) is { } begin)
+            {
+                begins[loss.Position] = begin;
+            }
+        }
+        return begins;
     }
 
     // Names as they were in the last backup before: what a file is called does not matter to a restore, so a backup that cannot be read does not either.
@@ -60,12 +81,18 @@ sealed class TargetsAround
 
     public IEnumerable<string> Lines()
     {
-        foreach (var (window, moments, outcome, backup) in _found)
+        foreach (var found in _found)
         {
             yield return string.Create(
                 CultureInfo.InvariantCulture,
+<<<<<<< HEAD
                 $"  Around {Text(TimestampTz.From(_time))}, {_distance.TotalMinutes:0} minutes before and after, on timeline {window.Timeline}");
             var events = Nearest(moments).OrderBy(static e => e.Position).ThenBy(static e => e.Text, StringComparer.Ordinal).ToList();
+=======
+                $"  Around {Text(TimestampTz.From(_time))}, {_distance.TotalMinutes:0} minutes before and after, on timeline {found.Window.Timeline.Value}");
+            var moments = found.Moments;
+            var events = Nearest(found).OrderBy(static e => e.Position).ThenBy(static e => e.Text, StringComparer.Ordinal).ToList();
+>>>>>>> 02b2f55 (Go back to before a DROP DATABASE where it began: its files are gone before its commit, so that the position that was shown gave a database that nobody could connect to; show the time of its commit; refuse a stop in its midst with the position before it)
             if (events.Count == 0)
             {
                 yield return "    nothing was committed";
@@ -78,7 +105,11 @@ sealed class TargetsAround
             {
                 yield return "    Not every commit is shown.";
             }
-            yield return $"    {Conclusion(outcome, backup)}";
+            yield return $"    {Conclusion(found)}";
+            foreach (var line in UnfinishedLines(found))
+            {
+                yield return $"    {line}";
+            }
         }
         foreach (var note in _notes)
         {
@@ -92,18 +123,24 @@ sealed class TargetsAround
         ["commits"] = TargetsReport.ArrayOf(f.Moments.Commits, c => TargetsReport.CommitJson(c, _zone)),
         ["restore_points"] = TargetsReport.ArrayOf(f.Moments.RestorePoints, p => new JsonObject { ["name"] = p.Name, ["lsn"] = $"{p.Position}", ["time"] = Text(p.Time) }),
         ["checkpoints"] = TargetsReport.ArrayOf(f.Moments.Checkpoints, c => new JsonObject { ["lsn"] = $"{c.Position}", ["redo_lsn"] = $"{c.Redo}", ["time"] = Text(c.Time), ["is_shutdown"] = c.IsShutdown }),
-        ["losses"] = TargetsReport.ArrayOf(f.Moments.Losses, LossJson),
-        ["target_time"] = OutcomeJson(f.Outcome, f.Backup),
+        ["losses"] = TargetsReport.ArrayOf(f.Moments.Losses, l => LossJson(l, f)),
+        ["target_time"] = OutcomeJson(f),
     });
 
-    IEnumerable<(Lsn Position, TimestampTz? Time, string Text)> Nearest(RecoveryMoments moments)
+    IEnumerable<(Lsn Position, TimestampTz? Time, string Text)> Nearest(Found found)
     {
+        var moments = found.Moments;
         var time = TimestampTz.From(_time);
         var commits = moments.Commits.Where(c => c.Time <= time).TakeLast(MaxCommitLines).Concat(moments.Commits.Where(c => c.Time > time).Take(MaxCommitLines));
         return commits.Select(static c => (c.Position, (TimestampTz?)c.Time, $"commit of transaction {c.Xid}"))
             .Concat(moments.RestorePoints.Select(static p => (p.Position, (TimestampTz?)p.Time, $"restore point {TargetsReport.Printable(p.Name)}")))
+<<<<<<< HEAD
             .Concat(moments.Switches.Select(static s => (s.Position, (TimestampTz?)s.Time, $"timeline {s.To} begins")))
             .Concat(moments.Losses.Where(IsTold).Where(l => !IsPartOfAnother(l, moments.Losses)).Select(l => (l.Position, l.Time, Describe(l))));
+=======
+            .Concat(moments.Switches.Select(static s => (s.Position, (TimestampTz?)s.Time, $"timeline {s.To.Value} begins")))
+            .Concat(moments.Losses.Where(IsTold).Where(l => !IsPartOfAnother(l, moments.Losses)).Select(l => (found.PositionBefore(l), l.Time, Describe(l) + Beginning(l, found))));
+>>>>>>> 02b2f55 (Go back to before a DROP DATABASE where it began: its files are gone before its commit, so that the position that was shown gave a database that nobody could connect to; show the time of its commit; refuse a stop in its midst with the position before it)
     }
 
     // Indexes and TOAST tables go with their table; which of several is whose need not be known.
@@ -128,7 +165,7 @@ sealed class TargetsAround
     {
         var number = loss.Kind == LossKind.Truncated ? $"relation {loss.Relation} of database {loss.Database}" : $"file {loss.Tablespace}/{loss.Database}/{loss.Relation}";
         var what = NameOf(loss) is { } name ? $"{KindOf(name)} {TargetsReport.Printable(name.ToString())} ({number})" : number;
-        var database = $"database {(_catalog?.FindDatabase(loss.Database) is { } known ? $"{TargetsReport.Printable(known)} ({loss.Database})" : $"{loss.Database}")}";
+        var database = DatabaseText(loss.Database);
         var by = loss.Xid == 0 ? "" : $", transaction {loss.Xid}";
         return loss.Kind switch
         {
@@ -141,6 +178,15 @@ sealed class TargetsAround
         };
     }
 
+    string DatabaseText(uint number) => $"database {(_catalog?.FindDatabase(number) is { } known ? $"{TargetsReport.Printable(known)} ({number})" : $"{number}")}";
+
+    static string Beginning(RelationLoss loss, Found found) => (loss.Kind, found.BeginOf(loss)) switch
+    {
+        (LossKind.DatabaseDropped, null) => ", whose files are gone before its commit: where it began is not known",
+        (LossKind.DatabaseDropped, _) or (_, null) => "",
+        (_, { } begin) => $", begun at {begin}",
+    };
+
     static string KindOf(RelationName name) => name.Kind switch
     {
         'r' => "table",
@@ -151,17 +197,29 @@ sealed class TargetsAround
         _ => "relation",
     };
 
-    string Conclusion(TargetOutcome outcome, BackupRecord backup)
+    string Conclusion(Found found)
     {
+        var outcome = found.Outcome;
         if (outcome.Stop is not { } stop)
         {
             return $"A restore to this time is not possible: {outcome.Obstacle}";
         }
         var last = outcome.LastCommit is { } commit ? $"up to transaction {commit.Xid}, committed at {Text(commit.Time)}," : "what its backup holds,";
-        return $"A restore to this time has everything {last} and stops before transaction {stop.Xid} at {stop.Position}{(stop.Time is { } time ? $", {Text(time)}" : "")} (backup {backup.Id})";
+        return $"A restore to this time has everything {last} and stops before transaction {stop.Xid} at {stop.Position}{(stop.Time is { } time ? $", {Text(time)}" : "")} (backup {found.Backup.Id})";
     }
 
-    JsonObject LossJson(RelationLoss loss) => new()
+    IEnumerable<string> UnfinishedLines(Found found)
+    {
+        foreach (var transaction in found.Unfinished.Where(static t => t.IsDroppingDatabase))
+        {
+            var database = transaction.DroppedDatabase == 0 ? "A database" : Capitalized(DatabaseText(transaction.DroppedDatabase));
+            yield return $"{database} is half dropped there, by transaction {transaction.Xid}, and cannot be used: stop before that, at the position of the drop";
+        }
+    }
+
+    static string Capitalized(string text) => char.ToUpperInvariant(text[0]) + text[1..];
+
+    JsonObject LossJson(RelationLoss loss, Found found) => new()
     {
         ["kind"] = loss.Kind switch
         {
@@ -172,7 +230,8 @@ sealed class TargetsAround
             LossKind.DatabaseMoved => "database_moved",
             _ => "database_dropped",
         },
-        ["lsn"] = $"{loss.Position}",
+        ["lsn"] = $"{found.PositionBefore(loss)}",
+        ["begin_lsn"] = found.BeginOf(loss)?.ToString(),
         ["time"] = loss.Time is { } time ? Text(time) : null,
         ["xid"] = loss.Xid,
         ["tablespace"] = loss.Tablespace,
@@ -183,15 +242,31 @@ sealed class TargetsAround
         ["block"] = loss.Kind == LossKind.CutOff ? loss.Block : null,
     };
 
-    JsonObject OutcomeJson(TargetOutcome outcome, BackupRecord backup) => new()
+    JsonObject OutcomeJson(Found found) => new()
     {
-        ["is_reachable"] = outcome.IsReached,
-        ["backup_id"] = backup.Id.ToString(),
-        ["obstacle"] = outcome.Obstacle,
-        ["last_commit"] = outcome.LastCommit is { } last ? TargetsReport.CommitJson(last, _zone) : null,
-        ["stop_lsn"] = outcome.Stop is { } stop ? $"{stop.Position}" : null,
-        ["stop_xid"] = outcome.Stop?.Xid,
+        ["is_reachable"] = found.Outcome.IsReached,
+        ["backup_id"] = found.Backup.Id.ToString(),
+        ["obstacle"] = found.Outcome.Obstacle,
+        ["last_commit"] = found.Outcome.LastCommit is { } last ? TargetsReport.CommitJson(last, _zone) : null,
+        ["stop_lsn"] = found.Outcome.Stop is { } stop ? $"{stop.Position}" : null,
+        ["stop_xid"] = found.Outcome.Stop?.Xid,
+        ["half_dropped_databases"] = new JsonArray([.. found.Unfinished.Where(static t => t.IsDroppingDatabase).Select(static t => (JsonNode)t.DroppedDatabase)]),
     };
 
     string Text(TimestampTz time) => time.Print(_zone);
+
+    /// <summary>What was found in one window.</summary>
+    /// <param name="Begins">Of losses, by their positions, where their transactions began, as far as that was looked up and is known.</param>
+    /// <param name="Outcome">Of a restore to the time, from the backup.</param>
+    /// <param name="Open">What had not ended where that stops; null when it does not.</param>
+    sealed record Found(
+        RecoveryWindow Window, RecoveryMoments Moments, IReadOnlyDictionary<Lsn, Lsn> Begins, BackupRecord Backup, TargetOutcome Outcome, OpenTransactions? Open)
+    {
+        public IEnumerable<OpenTransaction> Unfinished => Open?.All ?? [];
+
+        public Lsn? BeginOf(RelationLoss loss) => Begins.TryGetValue(loss.Position, out var begin) ? begin : null;
+
+        /// <summary>What to go back to: a database is unusable from where its drop began.</summary>
+        public Lsn PositionBefore(RelationLoss loss) => loss.Kind == LossKind.DatabaseDropped ? BeginOf(loss) ?? loss.Position : loss.Position;
+    }
 }
