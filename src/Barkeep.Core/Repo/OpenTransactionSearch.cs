@@ -3,19 +3,15 @@ using Barkeep.Wal;
 namespace Barkeep.Repo;
 
 /// <summary>Finds the transactions that have not ended at a position, from as little of the WAL before it as tells, within bounds.</summary>
-public static class OpenTransactionSearch
+static class OpenTransactionSearch
 {
     // How many segments before that of the position are walked: beyond that a transaction's begin stays unknown.
     const int MaxBack = 31;
 
     /// <param name="until">Where replay of the route stops.</param>
-    /// <exception cref="Common.BarkeepException">Damaged, ObjectMissing, Storage: the WAL that must be looked at cannot be read.</exception>
-    public static Task<OpenTransactions> FindAsync(Lineage lineage, WalSpool spool, WalRoute route, Lsn until, CancellationToken cancellationToken) =>
-        FindAsync(new RouteMoments(lineage, spool, route), until, static open => open.IsWhole, cancellationToken);
-
-    /// <inheritdoc cref="FindAsync(Lineage, WalSpool, WalRoute, Lsn, CancellationToken)"/>
     /// <param name="isEnough">Whether an earlier begin of the walk would tell nothing that is asked for.</param>
-    internal static async Task<OpenTransactions> FindAsync(RouteMoments route, Lsn until, Func<OpenTransactions, bool> isEnough, CancellationToken cancellationToken)
+    /// <exception cref="Common.BarkeepException">Damaged, ObjectMissing, Storage: the WAL that must be looked at cannot be read.</exception>
+    public static async Task<OpenTransactions> FindAsync(RouteMoments route, Lsn until, Func<OpenTransactions, bool> isEnough, CancellationToken cancellationToken)
     {
         var last = 0;
         while (last + 1 < route.Count && route.StartOf(last + 1) < until)

@@ -78,6 +78,11 @@ public sealed class MomentLookup(Lineage lineage, WalSpool spool, RecoveryWindow
         return open.HasBegunWithin(loss.Xid) ? open.Find(loss.Xid)?.Begin ?? loss.Position : null;
     }
 
+    /// <summary>The transactions that have not ended where replay of the window's WAL stops.</summary>
+    /// <exception cref="BarkeepException">Damaged, ObjectMissing, Storage.</exception>
+    public Task<OpenTransactions> FindOpenAsync(Lsn until, CancellationToken cancellationToken) =>
+        OpenTransactionSearch.FindAsync(_route, until, static open => open.IsWhole, cancellationToken);
+
     // By the bounds of each segment where all are noted; else, since times all but ascend, by halving.
     async Task<IReadOnlyList<int>> FindSegmentsAsync(TimestampTz from, TimestampTz to, CancellationToken cancellationToken)
     {

@@ -31,9 +31,20 @@ public sealed class OpenTransactions(Lsn until)
     /// <summary>In the order in which they began.</summary>
     public IEnumerable<OpenTransaction> All => _open.Values.OrderBy(static t => t.Begin);
 
-    /// <summary>What one of them holds locked that others can see: not what it has made itself.</summary>
-    public IEnumerable<LockedRelation> LocksOf(OpenTransaction transaction) =>
-        transaction.Locks.Where(l => !_open.Values.Any(t => t.HasMade(l.Relation))).OrderBy(static l => (l.Database, l.Relation));
+    /// <summary>Those that hold something locked that others can see, which is not what they have made, each relation once.</summary>
+    public IEnumerable<(OpenTransaction Transaction, IReadOnlyList<LockedRelation> Relations)> Locked()
+    {
+        // A lock may be told under the number of a subtransaction and under that of the whole.
+        var told = new HashSet<LockedRelation>();
+        foreach (var transaction in All)
+        {
+            var seen = transaction.Locks.Where(l => !_open.Values.Any(t => t.HasMade(l.Relation)) && told.Add(l));
+            if (seen.OrderBy(static l => (l.Database, l.Relation)).ToList() is { Count: > 0 } relations)
+            {
+                yield return (transaction, relations);
+            }
+        }
+    }
 
     /// <summary>One of them, or the one that ends at <see cref="Until"/>; null when the walk has seen nothing of it.</summary>
     public OpenTransaction? Find(uint xid) => Ending?.Xid == xid ? Ending : _open.GetValueOrDefault(xid);

@@ -61,6 +61,11 @@ public sealed class TargetsTests
         Assert.DoesNotContain(text.OutputLines, static l => l.Contains("orders_pkey", StringComparison.Ordinal));
         Assert.Contains(text.OutputLines, static l => l.Contains("timeline 1: before the accident", StringComparison.Ordinal));
         Assert.Contains(text.OutputLines, l => l.Contains($"everything up to transaction {loss["xid"]}", StringComparison.Ordinal));
+
+        // Just before the drop the table is there, and locked.
+        var before = DateTimeOffset.Parse(loss["time"]!.ToString(), CultureInfo.InvariantCulture).AddMicroseconds(-1).ToString("yyyy-MM-dd HH:mm:ss.ffffffzzz", CultureInfo.InvariantCulture);
+        var locked = (await bench.BarmanAsync("targets", "montagu", "--around", before)).Checked();
+        Assert.Contains(locked.OutputLines, l => l.Contains($"Transaction {loss["xid"]} is in progress there, and holds locked: table postgres.shop.orders", StringComparison.Ordinal));
     }
 
     [Fact]

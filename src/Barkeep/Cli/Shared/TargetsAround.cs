@@ -16,6 +16,8 @@ sealed class TargetsAround
     // To find where a transaction began takes a walk through WAL.
     const int MaxBegins = 16;
 
+    const int MaxLockedNames = 3;
+
     readonly List<Found> _found = [];
     readonly List<string> _notes = [];
     readonly DateTimeOffset _time;
@@ -38,27 +40,45 @@ sealed class TargetsAround
             // The last backup before the time costs recovery least.
             var backup = window.Backups.LastOrDefault(b => b.Info!.EndTime <= time) ?? window.Backups[0];
             var outcome = await TargetSearch.FindAsync(lineage, spool, window.Route, backup.Info!, RecoveryTarget.AtTime(time), cancellationToken);
-            var open = outcome.Stop is { } stop ? await OpenTransactionSearch.FindAsync(lineage, spool, window.Route, stop.Reached, cancellationToken) : null;
-            around._found.Add(new(window, moments, await around.ReadBeginsAsync(lookup, moments, cancellationToken), backup, outcome, open));
+            var (begins, open) = await around.ReadUnfinishedAsync(lookup, moments, outcome, cancellationToken);
+            around._found.Add(new(window, moments, begins, backup, outcome, open));
         }
         await around.ReadNamesAsync(lineage, cancellationToken);
         return around;
     }
 
-    // By the position of the loss. A database's drop has no other position to go back to; of the rest what is nearest to the time is looked up.
-    async Task<Dictionary<Lsn, Lsn>> ReadBeginsAsync(MomentLookup lookup, RecoveryMoments moments, CancellationToken cancellationToken)
+    // For this more WAL is walked, of which none that cannot be read matters to the rest.
+    async Task<(IReadOnlyDictionary<Lsn, Lsn> Begins, OpenTransactions? Open)> ReadUnfinishedAsync(
+        MomentLookup lookup, RecoveryMoments moments, TargetOutcome outcome, CancellationToken cancellationToken)
     {
         var begins = new Dictionary<Lsn, Lsn>();
-        var time = TimestampTz.From(_time);
-        var worth = moments.Losses.Where(IsTold).Where(static l => l.Kind is not (LossKind.CutOff or LossKind.DatabaseMoved)).DistinctBy(static l => l.Position);
-        foreach (var loss in worth.OrderBy(static l => l.Kind != LossKind.DatabaseDropped).ThenBy(l => Math.Abs((l.Time ?? time).Microseconds - time.Microseconds)).Take(MaxBegins))
+        try
         {
-            if (await lookup.FindBeginAsync(loss, cancellationToken) is { } begin)
+            foreach (var loss in WorthABegin(moments))
             {
-                begins[loss.Position] = begin;
+                if (await lookup.FindBeginAsync(loss, cancellationToken) is { } begin)
+                {
+                    begins[loss.Position] = begin;
+                }
             }
+            return (begins, outcome.Stop is { } stop ? await lookup.FindOpenAsync(stop.Reached, cancellationToken) : null);
         }
-        return begins;
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing)
+        {
+            _notes.Add($"where transactions began, and what they hold locked, is not shown: {e.Message}");
+            return (begins, null);
+        }
+    }
+
+    // A database's drop has no other position to go back to; of the rest, what is nearest to the time.
+    IEnumerable<RelationLoss> WorthABegin(RecoveryMoments moments)
+    {
+        var time = TimestampTz.From(_time);
+        return moments.Losses.Where(static l => IsTold(l) && l.Kind is not (LossKind.CutOff or LossKind.DatabaseMoved))
+            .DistinctBy(static l => l.Position)
+            .OrderBy(static l => l.Kind != LossKind.DatabaseDropped)
+            .ThenBy(l => Math.Abs((l.Time ?? time).Microseconds - time.Microseconds))
+            .Take(MaxBegins);
     }
 
     // Names as they were in the last backup before: what a file is called does not matter to a restore, so a backup that cannot be read does not either.
@@ -89,7 +109,7 @@ sealed class TargetsAround
                 $"  Around {Text(TimestampTz.From(_time))}, {_distance.TotalMinutes:0} minutes before and after, on timeline {window.Timeline}");
             var events = Nearest(moments).OrderBy(static e => e.Position).ThenBy(static e => e.Text, StringComparer.Ordinal).ToList();
 =======
-                $"  Around {Text(TimestampTz.From(_time))}, {_distance.TotalMinutes:0} minutes before and after, on timeline {found.Window.Timeline.Value}");
+                $"  Around {Text(TimestampTz.From(_time))}, {_distance.TotalMinutes:0} minutes before and after, on timeline {found.Window.Timeline}");
             var moments = found.Moments;
             var events = Nearest(found).OrderBy(static e => e.Position).ThenBy(static e => e.Text, StringComparer.Ordinal).ToList();
 >>>>>>> 02b2f55 (Go back to before a DROP DATABASE where it began: its files are gone before its commit, so that the position that was shown gave a database that nobody could connect to; show the time of its commit; refuse a stop in its midst with the position before it)
@@ -104,6 +124,11 @@ sealed class TargetsAround
             if (moments.Commits.Count < moments.CommitCount || moments.Commits.Count > 2 * MaxCommitLines)
             {
                 yield return "    Not every commit is shown.";
+            }
+            if (moments.Losses.Any(static l => l.Kind is not LossKind.CutOff && IsTold(l)))
+            {
+                yield return "    To before a loss: --target-lsn with its position, and --exclusive. There its transaction holds locked what it drops, and while";
+                yield return "    PostgreSQL pauses, a SELECT from that waits: add --target-action promote, or take the position at which it began.";
             }
             yield return $"    {Conclusion(found)}";
             foreach (var line in UnfinishedLines(found))
@@ -215,7 +240,16 @@ sealed class TargetsAround
             var database = transaction.DroppedDatabase == 0 ? "A database" : Capitalized(DatabaseText(transaction.DroppedDatabase));
             yield return $"{database} is half dropped there, by transaction {transaction.Xid}, and cannot be used: stop before that, at the position of the drop";
         }
+        foreach (var (transaction, relations) in found.Open?.Locked() ?? [])
+        {
+            var named = string.Join(", ", relations.Take(MaxLockedNames).Select(LockedText));
+            var more = relations.Count > MaxLockedNames ? $" and {relations.Count - MaxLockedNames} more" : "";
+            yield return $"Transaction {transaction.Xid} is in progress there, and holds locked: {named}{more}. While PostgreSQL pauses, a SELECT from that waits.";
+        }
     }
+
+    string LockedText(LockedRelation locked) =>
+        _catalog?.FindRelation(locked.Database, locked.Relation) is { } name ? $"{KindOf(name)} {TargetsReport.Printable(name.ToString())}" : $"relation {locked.Relation} of database {locked.Database}";
 
     static string Capitalized(string text) => char.ToUpperInvariant(text[0]) + text[1..];
 
@@ -250,6 +284,9 @@ sealed class TargetsAround
         ["last_commit"] = found.Outcome.LastCommit is { } last ? TargetsReport.CommitJson(last, _zone) : null,
         ["stop_lsn"] = found.Outcome.Stop is { } stop ? $"{stop.Position}" : null,
         ["stop_xid"] = found.Outcome.Stop?.Xid,
+        ["locked"] = TargetsReport.ArrayOf(
+            (found.Open?.Locked() ?? []).SelectMany(static l => l.Relations.Select(r => (l.Transaction, Relation: r))),
+            l => new JsonObject { ["database"] = l.Relation.Database, ["relation"] = l.Relation.Relation, ["name"] = _catalog?.FindRelation(l.Relation.Database, l.Relation.Relation)?.ToString(), ["xid"] = l.Transaction.Xid }),
         ["half_dropped_databases"] = new JsonArray([.. found.Unfinished.Where(static t => t.IsDroppingDatabase).Select(static t => (JsonNode)t.DroppedDatabase)]),
     };
 
