@@ -159,7 +159,7 @@ public static class Checklist
         }
         yield return facts.Coverage is { IsOpen: false, Lack: { } lack }
             ? Finding.Failed(UsableBackup, $"{lack}; cron takes one")
-            : Finding.Ok(UsableBackup, newest.Id.ToString());
+            : Finding.Ok(UsableBackup, facts.Coverage?.Latest is { } latest && latest != newest.Id ? $"{latest}; backup {newest.Id} is newer, and on timeline {info.Timeline}, which the server has left" : newest.Id.ToString());
         yield return newest.State == BackupState.WaitingForWals && facts.Now - info.EndTime > WalPatience
             ? Finding.Failed("backup complete", $"backup {newest.Id} still waits for WAL up to {info.EndLsn}")
             : Finding.Ok("backup complete", newest.State == BackupState.Done ? null : $"backup {newest.Id} waits for WAL up to {info.EndLsn}");

@@ -48,7 +48,7 @@ public sealed class HealthProbe(ServerConfig config, Locations locations, TimePr
             facts = facts with
             {
                 WalBytes = received.Stored.Sum(static s => s.StoredLength),
-                Coverage = WalCoverage.Of(received, facts.Backups, facts.ReceiverRuns ? facts.Receiver : null),
+                Coverage = WalCoverage.Of(received, facts.Backups, facts.Receiver?.Of(lineage.Identity), facts.ReceiverRuns),
                 RepositoryFailure = received.Notes is [var note, ..] ? new(ErrorKind.Damaged, note) : null,
             };
             TryWrite(locations.ServerDirectory(config.Name));

@@ -6,15 +6,17 @@ namespace Barkeep.Health;
 /// <summary>How far a cluster's backups can be rolled forward over the WAL that is here, as names tell.</summary>
 /// <param name="Gaps">What is missing on the way from any backup, in order. What was missing before the oldest, or has come since, concerns nobody.</param>
 /// <param name="IsOpen">Whether such a gap lies between all backups and the present.</param>
+/// <param name="Latest">The newest backup that leads to the present: the one that a restore of the newest state takes. Null when none does.</param>
 /// <param name="Lack">Why only a new backup leads to the present; null when another one does, or there is none at all.</param>
-public sealed record WalCoverage(IReadOnlyList<WalGap> Gaps, bool IsOpen, string? Lack)
+public sealed record WalCoverage(IReadOnlyList<WalGap> Gaps, bool IsOpen, BackupId? Latest, string? Lack)
 {
     /// <summary>What has been removed by other hands: nobody recorded that it never came.</summary>
     public IReadOnlyList<WalGap> Lost => [.. Gaps.Where(static g => !g.Missing.IsRecorded)];
 
     /// <param name="backups">All of the cluster, oldest first.</param>
-    /// <param name="receiver">What the receiver last said; null when it has said nothing, or does not run.</param>
-    public static WalCoverage Of(ReceivedWal received, IReadOnlyList<BackupRecord> backups, ReceiverState? receiver)
+    /// <param name="receiver">What the cluster's receiver last said; null when it has said nothing.</param>
+    /// <param name="isReceiving">Whether it runs.</param>
+    public static WalCoverage Of(ReceivedWal received, IReadOnlyList<BackupRecord> backups, ReceiverState? receiver, bool isReceiving)
     {
         var holes = new WalHoles(received);
         var all = holes.Of(backups).Where(h => !IsToCome(h.Value)).GroupBy(static h => h.Value, static h => h.Key).Select(static g => new WalGap(g.Key, [.. g.Order()]));
@@ -22,22 +24,21 @@ public sealed record WalCoverage(IReadOnlyList<WalGap> Gaps, bool IsOpen, string
         {
             // A backup that is taken now begins after all of it; but why there is none may be that.
             var recorded = received.Gaps.Select(holes.LeftOf).OfType<MissingWal>().Distinct().Select(static m => new WalGap(m, [])).ToList();
-            return new(recorded, recorded.Count > 0, recorded.Count > 0 ? $"WAL is missing, {recorded[^1]}" : null);
+            return new(recorded, recorded.Count > 0, null, recorded.Count > 0 ? $"WAL is missing, {recorded[^1]}" : null);
         }
         IReadOnlyList<WalGap> gaps = [.. all.OrderBy(static g => g.Missing.From)];
-        // As long as it streams, the server is where it says. Else the last backup knows best.
-        var present = receiver is { Phase: ReceiverPhase.Streaming, Timeline: { } streamed } ? streamed : newest.TimelineId;
-        if (holes.AnyLeadsTo(present, backups, IsToCome))
+        var present = PresentTimeline.Of(received, backups, receiver);
+        if (holes.NewestLeadingTo(present.Timeline, backups, IsToCome) is { } latest)
         {
-            return new(gaps, IsOpen: false, null);
+            return new(gaps, IsOpen: false, latest.Id, null);
         }
         var open = gaps.LastOrDefault(g => g.Backups.Contains(newest.Id));
-        return open is not null && received.HistoryOf(present).Contains(newest.TimelineId, newest.EndLsn)
-            ? new(gaps, IsOpen: true, $"WAL is missing, {open.Missing}")
-            : new(gaps, IsOpen: false, $"no backup leads to timeline {present}, on which the server is now{Left(received.HistoryOf(present))}");
+        return open is not null && present.History.Contains(newest.TimelineId, newest.EndLsn)
+            ? new(gaps, IsOpen: true, null, $"WAL is missing, {open.Missing}")
+            : new(gaps, IsOpen: false, null, $"no backup leads to timeline {present.Timeline}, on which the server is now{Left(present.History)}");
 
         // The receiver has not got so far: it goes back to what is missing, as long as the server has it.
-        bool IsToCome(MissingWal missing) => !missing.IsRecorded && receiver is not null && receiver.Flushed < missing.To;
+        bool IsToCome(MissingWal missing) => !missing.IsRecorded && isReceiving && receiver is not null && receiver.Flushed < missing.To;
     }
 
     static string Left(TimelineHistory history) => history.Ancestors.Count == 0 ? "" : $" and which left timeline {history.Ancestors[^1].Timeline} at {history.Ancestors[^1].End}";

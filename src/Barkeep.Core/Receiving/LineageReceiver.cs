@@ -69,6 +69,7 @@ sealed class LineageReceiver : IDisposable
 
         // The way the server came to be where it is, and the way on from what is held.
         var history = await KeepHistoriesAsync(connection, identity.Timeline, stop);
+        _state.Found(identity.Timeline);
         var slot = await EnsureSlotAsync(connection, stop);
         var plan = await PlanAsync(history, identity, slot, stop);
         if (_walWasMissing && await RecordGapAsync(history, identity, plan, stop))

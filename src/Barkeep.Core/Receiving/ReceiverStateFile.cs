@@ -24,7 +24,30 @@ sealed class ReceiverStateFile
         _clock = clock;
         _logger = logger;
         var now = clock.GetUtcNow();
-        _state = new(Environment.ProcessId, ReceiverPhase.Starting, null, null, null, default, default, default, default, null, now, now);
+        _state = new(Environment.ProcessId, ReceiverPhase.Starting, null, null, null, null, null, default, default, default, default, null, now, now);
+    }
+
+    /// <summary>Begins to speak of a cluster. Where its server was last, as an earlier receiver has heard, stays known until the server says more.</summary>
+    /// <exception cref="BarkeepException">NewerRepository.</exception>
+    public void Begin(ClusterIdentity cluster)
+    {
+        lock (_lock)
+        {
+            _state = _state with { SystemId = cluster.SystemId, ServerTimeline = ReceiverState.TryRead(_path)?.Of(cluster)?.ServerTimeline, Timeline = null };
+        }
+    }
+
+    /// <summary>Notes on which timeline the server is, as it has just said.</summary>
+    public void Found(TimelineId serverTimeline)
+    {
+        lock (_lock)
+        {
+            if (_state.ServerTimeline != serverTimeline)
+            {
+                _state = _state with { ServerTimeline = serverTimeline };
+                Write();
+            }
+        }
     }
 
     /// <summary>Enters a phase, and logs it unless it was in it for the same reason.</summary>

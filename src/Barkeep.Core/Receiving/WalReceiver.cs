@@ -63,6 +63,7 @@ public sealed class WalReceiver
             ?? throw new BarkeepException(ErrorKind.NotSetUp, $"{_config.Name} has not been set up", "run setup-barman");
         var spool = WalSpool.Of(lineage, _config.Name, _locations);
         Durable.CreateDirectory(spool.Directory);
+        _state.Begin(lineage.Identity);
 
         using var receiver = new LineageReceiver(_config, lineage, spool, _state, new(_config, _locations, _logger, _clock), _clock, _logger);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(stop);

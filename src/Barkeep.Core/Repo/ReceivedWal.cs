@@ -72,7 +72,7 @@ public sealed class ReceivedWal
     /// <summary>All of which there is WAL or a history.</summary>
     public IEnumerable<TimelineId> Timelines => _segments.Keys.Select(static n => n.Timeline).Concat(Histories.Keys).Distinct();
 
-    /// <summary>The newest timeline of which there is WAL: where the server went on.</summary>
+    /// <summary>The newest timeline of which there is WAL. Where the server is, <see cref="PresentTimeline"/> says.</summary>
     public TimelineId NewestTimeline => _segments.Keys.Select(static n => n.Timeline).DefaultIfEmpty(TimelineId.First).Max();
 
     public bool TryGet(SegmentName name, out ReceivedSegment segment) => _segments.TryGetValue(name, out segment);

@@ -10,7 +10,9 @@ namespace Barkeep.Repo;
 /// </summary>
 /// <param name="Reason">Why it waits; null when it does not.</param>
 /// <param name="Kind">The kind of that reason.</param>
-/// <param name="Timeline">The timeline it streams; null before the first stream.</param>
+/// <param name="SystemId">The cluster that it receives: of no other one does it speak.</param>
+/// <param name="ServerTimeline">The timeline that the server said it is on, when last asked; a receiver that starts anew goes on saying it.</param>
+/// <param name="Timeline">The timeline it streams, while it catches up an earlier one than the server's; null before the first stream.</param>
 /// <param name="Written">Received up to here.</param>
 /// <param name="Flushed">Durable and acknowledged up to here; invalid while nothing is claimed.</param>
 /// <param name="Archived">The end of the newest segment put into the repository; invalid before the first.</param>
@@ -23,6 +25,8 @@ public sealed record ReceiverState(
     ReceiverPhase Phase,
     string? Reason,
     ErrorKind? Kind,
+    ulong? SystemId,
+    TimelineId? ServerTimeline,
     TimelineId? Timeline,
     Lsn Written,
     Lsn Flushed,
@@ -63,12 +67,15 @@ public sealed record ReceiverState(
         return payload?.ToState();
     }
 
+    /// <summary>This, if it speaks of that cluster.</summary>
+    public ReceiverState? Of(ClusterIdentity cluster) => SystemId == cluster.SystemId ? this : null;
+
     /// <summary>The bytes of the file.</summary>
     internal byte[] ToBytes()
     {
         var reason = Reason is { Length: > MaximumReason } ? Reason[..MaximumReason] : Reason;
         var payload = new ReceiverStatePayload(
-            Version, ProcessId, Phase, reason, Kind, Timeline?.Value, $"{Written}", $"{Flushed}", $"{Archived}", $"{ServerEnd}", LastMessageAt, Since, UpdatedAt);
+            Version, ProcessId, Phase, reason, Kind, SystemId is null ? null : $"{SystemId}", ServerTimeline?.Value, Timeline?.Value, $"{Written}", $"{Flushed}", $"{Archived}", $"{ServerEnd}", LastMessageAt, Since, UpdatedAt);
         var json = JsonSerializer.SerializeToUtf8Bytes(payload, ReceiverJson.Default.ReceiverStatePayload);
         var bytes = new byte[Math.Max(FileLength, json.Length + 1)];
         bytes.AsSpan().Fill((byte)' ');

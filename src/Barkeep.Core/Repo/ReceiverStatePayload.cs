@@ -1,3 +1,4 @@
+using System.Globalization;
 using Barkeep.Common;
 using Barkeep.Wal;
 
@@ -10,6 +11,8 @@ sealed record ReceiverStatePayload(
     ReceiverPhase Phase,
     string? Reason,
     ErrorKind? Kind,
+    string? SystemId,
+    uint? ServerTimeline,
     uint? Timeline,
     string Written,
     string Flushed,
@@ -20,8 +23,11 @@ sealed record ReceiverStatePayload(
     DateTimeOffset UpdatedAt)
 {
     public ReceiverState ToState() => new(
-        ProcessId, Phase, Reason, Kind, Timeline is { } timeline ? new TimelineId(timeline) : null,
+        ProcessId, Phase, Reason, Kind,
+        ulong.TryParse(SystemId, NumberStyles.None, CultureInfo.InvariantCulture, out var systemId) ? systemId : null, Number(ServerTimeline), Number(Timeline),
         Position(Written), Position(Flushed), Position(Archived), Position(ServerEnd), LastMessageAt, Since, UpdatedAt);
+
+    static TimelineId? Number(uint? timeline) => timeline is { } number ? new TimelineId(number) : null;
 
     static Lsn Position(string? text) => Lsn.TryParse(text, out var position) ? position : Lsn.Invalid;
 }

@@ -24,14 +24,14 @@ public sealed class WalHoles(ReceivedWal received)
         return found;
     }
 
-    /// <summary>Whether recovery from some backup can go on to the end of a timeline's WAL, as far as it was received.</summary>
+    /// <summary>The newest backup from which recovery can go on to the end of a timeline's WAL, as far as it was received; null when there is none.</summary>
     /// <param name="isToCome">Whether what is missing counts as there.</param>
-    public bool AnyLeadsTo(TimelineId timeline, IReadOnlyList<BackupRecord> backups, Func<MissingWal, bool> isToCome)
+    public BackupRecord? NewestLeadingTo(TimelineId timeline, IReadOnlyList<BackupRecord> backups, Func<MissingWal, bool> isToCome)
     {
         var newest = backups.LastOrDefault(static b => b.State == BackupState.Done);
         var history = received.HistoryOf(timeline);
-        // The newest first: mostly it does.
-        return backups.Reverse().Any(b => b.Info is { } info && MayRoll(b, newest) && history.Contains(info.TimelineId, info.EndLsn) && (After(history, info) is not { } missing || isToCome(missing)));
+        // Backwards: mostly the last one does.
+        return backups.LastOrDefault(b => b.Info is { } info && MayRoll(b, newest) && history.Contains(info.TimelineId, info.EndLsn) && (After(history, info) is not { } missing || isToCome(missing)));
     }
 
     /// <summary>What is still missing of a gap that was recorded; null when it has been filled since.</summary>

@@ -29,6 +29,9 @@ public sealed record WalRoute
     /// <summary>What is wrong with the bytes after <see cref="End"/>; null when they are but the beginning of a record.</summary>
     public WalDefect? Defect { get; init; }
 
+    /// <summary>Whether it comes to where its timeline begins: otherwise recovery could not go on there.</summary>
+    public bool IsOnItsTimeline => History.Ancestors.Count == 0 || End >= History.Ancestors[^1].End;
+
     /// <summary>Chooses the timeline and lists its WAL. The newest timeline that descends from the backup wins: it is what the server became.</summary>
     /// <param name="wanted">This timeline instead; null for the newest.</param>
     /// <returns>Null when no known history holds the backup, or not the wanted one.</returns>
@@ -44,7 +47,7 @@ public sealed record WalRoute
             }
             var route = Follow(received, history, begin);
             // A timeline whose beginning cannot be reached leads nowhere.
-            if (chosen is null || route.End >= history.Ancestors[^1].End)
+            if (chosen is null || route.IsOnItsTimeline)
             {
                 chosen = route;
             }
@@ -55,7 +58,7 @@ public sealed record WalRoute
     /// <summary>The timelines besides its own to whose beginning recovery from a backup comes, ascending.</summary>
     public static IReadOnlyList<TimelineId> ReachableFrom(ReceivedWal received, TimelineId timeline, Lsn begin, Lsn end) =>
     [
-        .. received.Histories.Values.Where(h => h.Timeline != timeline && h.Contains(timeline, end) && Follow(received, h, begin).End >= h.Ancestors[^1].End).Select(static h => h.Timeline).Order(),
+        .. received.Histories.Values.Where(h => h.Timeline != timeline && h.Contains(timeline, end) && Follow(received, h, begin).IsOnItsTimeline).Select(static h => h.Timeline).Order(),
     ];
 
     /// <summary>Where the WAL of this history ends that was received beyond a gap; null when nothing of it is, whatever there is of other branches.</summary>

@@ -4,10 +4,12 @@ using Barkeep.Repo;
 namespace Barkeep.Restores;
 
 /// <summary>A backup whose WAL suffices to restore it, and whether recovery would come from it to the target.</summary>
+/// <param name="Present">Where its cluster's server is.</param>
 /// <param name="Stop">Where recovery stops; null when it goes to the end, or does not reach its target.</param>
 /// <param name="Refusal">Why the target is not reached; null when it is, or there is none.</param>
 /// <param name="LiesBefore">Whether that is because it lies before the backup's end.</param>
-sealed record RestoreCandidate(Lineage Lineage, ReceivedWal Received, BackupRecord Backup, WalRoute Route, PlannedStop? Stop, BarkeepException? Refusal, bool LiesBefore)
+sealed record RestoreCandidate(
+    Lineage Lineage, ReceivedWal Received, PresentTimeline Present, BackupRecord Backup, WalRoute Route, PlannedStop? Stop, BarkeepException? Refusal, bool LiesBefore)
 {
     /// <summary>Of two that are refused, the one whose reason says more. The other is an older one.</summary>
     public RestoreCandidate OrTelling(RestoreCandidate older) =>

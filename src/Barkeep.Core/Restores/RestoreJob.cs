@@ -186,8 +186,10 @@ public static class RestoreJob
 
     static RecoveryPlan RecoveryOf(RestoreOptions options, RestoreSource source) => new()
     {
-        // A standby follows the original through its promotions; everything else was settled by what is here now.
-        Timeline = options is { IsStandby: true, Until: null } && options.Timeline == TimelineChoice.Latest ? null : source.Route.History.Timeline,
+        // A standby follows the original through its promotions, unless PostgreSQL would follow another timeline that is here; everything else was settled by what is here now.
+        Timeline = options is { IsStandby: true, Until: null } && options.Timeline == TimelineChoice.Latest && !source.Received.Timelines.Any(t => t > source.Route.History.Timeline)
+            ? null
+            : source.Route.History.Timeline,
         Target = options.Until,
         Equivalent = source.Stop?.Equivalent,
         Action = options.Action ?? TargetAction.Pause,

@@ -11,10 +11,10 @@ namespace Barkeep.Restores;
 /// </summary>
 sealed class SourceChoice(RestoreOptions options, List<string> warnings)
 {
-    Lineage? _present;
+    Lineage? _current;
     bool _isOneElsewhere;
     bool _isOneUnusable;
-    readonly Dictionary<Lineage, ReceivedWal> _received = [];
+    readonly Dictionary<Lineage, Sight> _seen = [];
     readonly Dictionary<(Lineage Lineage, TimelineId Timeline, Lsn End), WalRoute> _trimmed = [];
 
     /// <exception cref="BarkeepException">
@@ -24,7 +24,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
     {
         var directory = options.Locations.RepositoryDirectory(options.Server);
         var repository = await Repository.OpenAsync(directory, cancellationToken);
-        _present = repository.Current;
+        _current = repository.Current;
         if (options.Backup is not { } id)
         {
             return await NewestAsync(repository, cancellationToken) ?? throw Nothing(directory);
@@ -72,7 +72,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
             {
                 if (await TryOpenAsync(candidate, cancellationToken) is { } source)
                 {
-                    var present = candidate.Received.NewestTimeline;
+                    var present = candidate.Present.Timeline;
                     var why = refused?.Refusal is { } refusal && !IsOnBranchThatWasLeft(refused) ? $"the target is not reached on timeline {present} ({refusal.Message})" : $"no backup leads to timeline {present}";
                     warnings.Add($"THE PRESENT TIMELINE IS NOT RESTORED: {why}, on which the server went on; this is timeline {TimelineOf(candidate)}, which it has left");
                     return source;
@@ -93,7 +93,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
     // The newest first, with a word on each that cannot be restored at all.
     async IAsyncEnumerable<RestoreCandidate> CandidatesAsync(Lineage lineage, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        foreach (var backup in (await lineage.Backups.ListAsync(cancellationToken)).Reverse())
+        foreach (var backup in (await LookAsync(lineage, cancellationToken)).Backups.Reverse())
         {
             if (await UnlessUnusableAsync(backup, () => ExamineAsync(lineage, backup, options.Timeline, cancellationToken), warnings) is { } candidate)
             {
@@ -105,7 +105,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
     async Task<RestoreSource?> TryOpenAsync(RestoreCandidate candidate, CancellationToken cancellationToken)
     {
         var source = await UnlessUnusableAsync(candidate.Backup, () => OpenAsync(candidate, cancellationToken), warnings);
-        if (source is not null && candidate.Lineage != _present)
+        if (source is not null && candidate.Lineage != _current)
         {
             warnings.Add($"no backup of the present cluster can be restored{(options.Until is null ? "" : " to this target")}: this is one of the cluster with system identifier {candidate.Lineage.Identity.SystemId}, which server {options.Server} was before");
         }
@@ -114,7 +114,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
 
     // Who names no timeline means that of the server, with a target too, not a branch that it has left.
     bool IsOnBranchThatWasLeft(RestoreCandidate candidate) =>
-        options.Timeline == TimelineChoice.Latest && candidate.Route.History.Timeline < candidate.Received.NewestTimeline;
+        options.Timeline == TimelineChoice.Latest && candidate.Present.IsLeftBy(candidate.Route);
 
     // The refusal, with what reaches the target if anything does: the newest such backup, or else another timeline.
     async Task<BarkeepException> WithWayOutAsync(RestoreCandidate refused, Repository repository, CancellationToken cancellationToken)
@@ -142,7 +142,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
             RestoreCandidate? left = null;
             foreach (var lineage in repository.Lineages.Reverse().Where(l => l == refused.Lineage || options.Until!.Kind == RecoveryTargetKind.Time))
             {
-                foreach (var backup in (await lineage.Backups.ListAsync(cancellationToken)).Reverse())
+                foreach (var backup in (await LookAsync(lineage, cancellationToken)).Backups.Reverse())
                 {
                     if (await UnlessUnusableAsync(backup, () => ExamineAsync(lineage, backup, timeline, cancellationToken), []) is { Refusal: null } found)
                     {
@@ -182,12 +182,9 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         {
             throw Unusable(backup);
         }
-        if (!_received.TryGetValue(lineage, out var received))
-        {
-            _received.Add(lineage, received = await ReceivedWal.ListAsync(lineage.Wal, SpoolOf(lineage), cancellationToken));
-        }
+        var (received, _, present) = await LookAsync(lineage, cancellationToken);
         var wanted = choice.For(info.TimelineId);
-        var route = WalRoute.Choose(received, info.TimelineId, info.BeginLsn, info.EndLsn, wanted)
+        var route = (wanted is null ? present.RouteFrom(info) : WalRoute.Choose(received, info.TimelineId, info.BeginLsn, info.EndLsn, wanted))
             ?? throw (wanted is { } timeline ? NotInHistory(backup.Id, info, received, timeline) : new(ErrorKind.BackupUnusable, $"backup {backup.Id} is in no timeline history that was received"));
         route = await TrimAsync(lineage, route, cancellationToken);
         if (route.End < info.EndLsn)
@@ -198,22 +195,35 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         // 2. Whether the target is on it.
         if (options.Until is not { } target)
         {
-            return new(lineage, received, backup, route, null, null, false);
+            return new(lineage, received, present, backup, route, null, null, false);
         }
-        var check = new TargetCheck(options, lineage, SpoolOf(lineage), received, info, route, isPresent: lineage == _present);
+        var check = new TargetCheck(options, lineage, SpoolOf(lineage), received, info, route);
         var (stop, refusal, liesBefore) = await check.RunAsync(target, cancellationToken);
-        return new(lineage, received, backup, route, stop, refusal, liesBefore);
+        return new(lineage, received, present, backup, route, stop, refusal, liesBefore);
     }
 
     async Task<RestoreSource> OpenAsync(RestoreCandidate candidate, CancellationToken cancellationToken)
     {
-        var (lineage, received, backup, route, stop, _, _) = candidate;
+        var (lineage, received, present, backup, route, stop, _, _) = candidate;
         var manifest = await lineage.Backups.ReadManifestAsync(backup.Id, cancellationToken);
         await ManifestCheck.RunAsync(lineage, backup.Id, manifest, cancellationToken);
         // The backup's own WAL at least: without it the directory is not even consistent. Where more is got, in whole segments, so that none that cannot be got ends too early.
         var needed = options.RestoreCommand is not null ? backup.Info!.EndLsn.AlignUp(route.SegmentSize.Bytes) : stop?.Stop.End ?? route.End;
         var placed = route.Until(Lsn.Min(needed, route.End));
-        return new(lineage, backup, manifest, received, route, placed, stop);
+        return new(lineage, backup, manifest, received, present, route, placed, stop);
+    }
+
+    async Task<Sight> LookAsync(Lineage lineage, CancellationToken cancellationToken)
+    {
+        if (!_seen.TryGetValue(lineage, out var seen))
+        {
+            // In this order: what the receiver has heard of is then here.
+            var receiver = ReceiverState.TryRead(options.Locations.ReceiverStateFile(options.Server))?.Of(lineage.Identity);
+            var backups = await lineage.Backups.ListAsync(cancellationToken);
+            var received = await ReceivedWal.ListAsync(lineage.Wal, SpoolOf(lineage), cancellationToken);
+            _seen.Add(lineage, seen = new(received, backups, PresentTimeline.Of(received, backups, receiver)));
+        }
+        return seen;
     }
 
     // Most backups share the end of their WAL.
@@ -238,7 +248,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
     {
         if (_isOneElsewhere && !_isOneUnusable && options.Timeline.For(TimelineId.First) is { } wanted)
         {
-            var known = _received.Values.SelectMany(static r => r.Timelines).Distinct().Order().ToList();
+            var known = _seen.Values.SelectMany(static s => s.Received.Timelines).Distinct().Order().ToList();
             return new(
                 ErrorKind.TargetUnreachable,
                 $"no backup of server {options.Server} leads to timeline {wanted}{(known.Contains(wanted) ? "" : ", of which nothing was received")}",
@@ -270,4 +280,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
             ? new(ErrorKind.BackupUnusable, $"{what}the rest of segment {route.Missing} has not been received", "wait until barman receive-wal has received it, or use another backup")
             : new(ErrorKind.WalGap, $"{what}WAL is missing, {missing}", "use another backup");
     }
+
+    /// <param name="Backups">Oldest first.</param>
+    sealed record Sight(ReceivedWal Received, IReadOnlyList<BackupRecord> Backups, PresentTimeline Present);
 }

@@ -8,8 +8,7 @@ namespace Barkeep.Restores;
 /// Checks before a restore that recovery from a backup comes to its target, which PostgreSQL itself finds out only when it has replayed everything;
 /// what it refuses, it refuses with what can be reached instead.
 /// </summary>
-/// <param name="isPresent">Whether this is the cluster that the server is now: the receiver speaks of no other.</param>
-sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool, ReceivedWal received, BackupInfo backup, WalRoute route, bool isPresent)
+sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool, ReceivedWal received, BackupInfo backup, WalRoute route)
 {
     // The server's clock and this machine's may differ a little, and what it flushed just then may not have been sent.
     static readonly TimeSpan Doubt = TimeSpan.FromSeconds(5);
@@ -50,7 +49,7 @@ sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool
     // Until when the receiver knows that it has all WAL there was; null when it does not know it.
     DateTimeOffset? KnownUntil()
     {
-        if (!isPresent || ReceiverState.TryRead(options.Locations.ReceiverStateFile(options.Server)) is not { LastMessageAt: { } last } state)
+        if (ReceiverState.TryRead(options.Locations.ReceiverStateFile(options.Server))?.Of(lineage.Identity) is not { LastMessageAt: { } last } state)
         {
             return null;
         }

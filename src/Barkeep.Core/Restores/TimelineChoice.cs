@@ -9,7 +9,7 @@ public readonly record struct TimelineChoice
 
     public TimelineChoice(TimelineId timeline) => _timeline = timeline;
 
-    /// <summary>The newest that descends from the backup.</summary>
+    /// <summary>The one that the server is on; where the backup does not lead to it, the newest that descends from the backup.</summary>
     public static TimelineChoice Latest => default;
 
     /// <summary>The one that the backup was taken on.</summary>
@@ -17,7 +17,7 @@ public readonly record struct TimelineChoice
 
     public bool IsCurrent { get; private init; }
 
-    /// <summary>The timeline for a backup taken on <paramref name="own"/>; null for the newest.</summary>
+    /// <summary>The timeline for a backup taken on <paramref name="own"/>; null for <see cref="Latest"/>.</summary>
     public TimelineId? For(TimelineId own) => IsCurrent ? own : _timeline;
 
     public static bool TryParse(string text, out TimelineChoice choice)

@@ -11,6 +11,10 @@ static class WalLosses
     {
         var (route, received) = (source.Route, source.Received);
         var size = route.SegmentSize;
+        if (asked == TimelineChoice.Latest && source.Present.RemarkOn(route) is { } remark)
+        {
+            warnings.Add(remark);
+        }
         if (source.Stop is { Equivalent: null })
         {
             // What lies beyond the target is not wanted.

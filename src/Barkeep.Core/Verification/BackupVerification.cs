@@ -9,8 +9,9 @@ namespace Barkeep.Verification;
 /// hash, and all WAL from their begin to the tail. Needs no server, waits for nobody and may run beside everything else.
 /// </summary>
 /// <param name="spool">Of the lineage.</param>
+/// <param name="receiver">What the cluster's receiver last said; null when it has said nothing.</param>
 /// <param name="jobs">Threads that read.</param>
-public sealed class BackupVerification(Lineage lineage, WalSpool spool, int jobs, IProgress<VerificationProgress>? progress)
+public sealed class BackupVerification(Lineage lineage, WalSpool spool, ReceiverState? receiver, int jobs, IProgress<VerificationProgress>? progress)
 {
     readonly List<Damage> _damage = [];
     readonly List<string> _notes = [];
@@ -30,7 +31,8 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, int jobs
         }
         var infos = all.Where(b => ids.Contains(b.Id)).Select(static b => b.Info).OfType<BackupInfo>().ToList();
         var received = await ListWalAsync(all, cancellationToken);
-        var wal = received is null ? null : new WalVerification(lineage, spool, received, jobs, Advance);
+        var present = received is null ? null : PresentTimeline.Of(received, all, receiver);
+        var wal = present is null ? null : new WalVerification(lineage, spool, received!, present, jobs, Advance);
         var routes = wal?.FindRoutes(infos) ?? [];
         _total = (_needed.Values.Sum(static n => (long)n.Count) * Page.Size) + WalVerification.LengthOf(routes);
 
@@ -51,7 +53,7 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, int jobs
         {
             var known = all.Select(static b => b.Info).OfType<BackupInfo>().ToList();
             _damage.AddRange(wal.Hurt.Select(h => h.ToDamage(received!, wal.HistoriesOf(known), known)));
-            infos.ForEach(i => FindMissing(received!, i));
+            infos.ForEach(i => FindMissing(received!, present!, i));
         }
         return new()
         {
@@ -173,10 +175,10 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, int jobs
     }
 
     // WAL that is not here at all.
-    void FindMissing(ReceivedWal received, BackupInfo backup)
+    void FindMissing(ReceivedWal received, PresentTimeline present, BackupInfo backup)
     {
         var id = backup.Id;
-        if (WalRoute.Choose(received, backup.TimelineId, backup.BeginLsn, backup.EndLsn, null) is not { } route)
+        if (present.RouteFrom(backup) is not { } route)
         {
             _damage.Add(new($"timeline {backup.Timeline}", $"no history leads on from {backup.EndLsn}, where the backup ends", ErrorKind.WalGap, [id], [], 0));
             return;

@@ -9,7 +9,7 @@ namespace Barkeep.Verification;
 /// Walks all WAL that restores of some backups may need, along every timeline that descends from them, up to the tail: the hash of each frame,
 /// the CRC of each record and its link to the one before.
 /// </summary>
-sealed class WalVerification(Lineage lineage, WalSpool spool, ReceivedWal received, int jobs, Action<long> advance)
+sealed class WalVerification(Lineage lineage, WalSpool spool, ReceivedWal received, PresentTimeline present, int jobs, Action<long> advance)
 {
     /// <summary>Segments that one thread walks in a row; it looks into the next one too, where the last record ends.</summary>
     const int Stretch = 32;
@@ -41,7 +41,7 @@ sealed class WalVerification(Lineage lineage, WalSpool spool, ReceivedWal receiv
             return routes;
         }
         var newest = backups.MaxBy(static b => b.EndTime)!;
-        var chosen = WalRoute.Choose(received, newest.TimelineId, newest.BeginLsn, newest.EndLsn, null)?.History.Timeline;
+        var chosen = present.RouteFrom(newest)?.History.Timeline;
         foreach (var timeline in HistoriesOf(backups).Select(static h => h.Timeline).Order().OrderBy(t => t == chosen ? 0 : 1))
         {
             var routesOfIt = backups.Select(b => WalRoute.Choose(received, b.TimelineId, b.BeginLsn, b.EndLsn, timeline)).OfType<WalRoute>();

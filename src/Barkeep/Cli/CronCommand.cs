@@ -106,6 +106,8 @@ sealed class CronCommand : SessionCommand
         {
             return null;
         }
-        return (await CoverageReport.LookAsync(session, server, lineage, cancellationToken)).Lack;
+        var coverage = await CoverageReport.LookAsync(session, server, lineage, cancellationToken);
+        // Where the server was when it was last heard of is no reason to try again and again while it is away.
+        return coverage.IsOpen || new ReceiverDuty(session, server).IsStreaming ? coverage.Lack : null;
     }
 }

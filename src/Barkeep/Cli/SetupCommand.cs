@@ -151,12 +151,13 @@ sealed class SetupCommand : SessionCommand
         var lineage = await session.OpenLineageAsync(config.Name, cancellationToken);
         if ((await lineage.Backups.ListAsync(cancellationToken)).LastOrDefault(static b => b.State is BackupState.Done or BackupState.WaitingForWals) is { } usable)
         {
-            if ((await CoverageReport.LookAsync(session, config.Name, lineage, cancellationToken)).Lack is not { } lack)
+            var coverage = await CoverageReport.LookAsync(session, config.Name, lineage, cancellationToken);
+            if (coverage.Lack is null)
             {
-                session.Output.Info($"Backup {usable.Id} exists; taking no other");
+                session.Output.Info($"Backup {coverage.Latest ?? usable.Id} exists; taking no other");
                 return;
             }
-            session.Output.Info($"Backup {usable.Id} exists, but {lack}: taking another");
+            session.Output.Info($"Backup {usable.Id} exists, but {coverage.Lack}: taking another");
         }
         await BackupReport.RunAsync(session, config, new BackupOptions { Jobs = config.Jobs, BandwidthLimit = config.BandwidthLimit }, cancellationToken);
     }

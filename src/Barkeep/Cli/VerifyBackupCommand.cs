@@ -60,7 +60,8 @@ sealed class VerifyBackupCommand : SessionCommand
         using var bar = session.Output.IsTerminal ? new CopyBar("Verifying") : null;
         var start = session.Time.GetTimestamp();
         var progress = bar is null ? null : new Drawing(p => bar.Update(p.Done, p.Total, p.Done / Math.Max(0.001, session.Time.GetElapsedTime(start).TotalSeconds)));
-        return await new BackupVerification(lineage, spool, jobs, progress).RunAsync(ids, cancellationToken);
+        var receiver = ReceiverState.TryRead(session.Locations.ReceiverStateFile(server))?.Of(lineage.Identity);
+        return await new BackupVerification(lineage, spool, receiver, jobs, progress).RunAsync(ids, cancellationToken);
     }
 
     static void Tell(Session session, VerificationResult result, JsonObject json)

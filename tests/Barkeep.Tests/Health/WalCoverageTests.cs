@@ -41,6 +41,18 @@ public sealed class WalCoverageTests
         Assert.Equal(lack?.StartsWith("WAL", StringComparison.Ordinal) == true, coverage.IsOpen);
     }
 
+    [Theory]
+    [InlineData("1:2 1:3", 1, 1)]
+    [InlineData("1:2 1:3", 2, 1)]
+    [InlineData("1:2 1:5", 1, 1)]
+    [InlineData("1:2 1:5", 2, 0)]
+    [InlineData("1:5 1:5", 2, null)]
+    public void The_latest_backup_is_the_one_that_a_restore_takes(string backups, int streamed, int? expected)
+    {
+        var latest = Of(WrittenSegments.Wal("1:2 1:3 1:4 1:5 2:4 2:5", Fork), backups, Streaming((uint)streamed, "0/900000")).Latest;
+        Assert.Equal(expected is { } number ? Backup("1:2", number).Id : null, latest);
+    }
+
     [Fact]
     public void What_the_receiver_has_not_come_to_is_not_lost()
     {
@@ -68,10 +80,10 @@ public sealed class WalCoverageTests
     }
 
     static WalCoverage Of(ReceivedWal received, string backups, ReceiverState? receiver) =>
-        WalCoverage.Of(received, [.. backups.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Backup)], receiver);
+        WalCoverage.Of(received, [.. backups.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Backup)], receiver, isReceiving: receiver is not null);
 
     static ReceiverState Streaming(uint timeline, string flushed) =>
-        new(1, ReceiverPhase.Streaming, null, null, new(timeline), Lsn.Parse(flushed), Lsn.Parse(flushed), default, default, null, SmallRepository.Clock, SmallRepository.Clock);
+        new(1, ReceiverPhase.Streaming, null, null, SmallRepository.Identity.SystemId, new(timeline), new(timeline), Lsn.Parse(flushed), Lsn.Parse(flushed), default, default, null, SmallRepository.Clock, SmallRepository.Clock);
 
     static BackupRecord Backup(string place, int number)
     {

@@ -69,7 +69,7 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
         {
             Assert.Equal(await SegmentAsync(here, segment), await SegmentAsync(there, segment));
         }
-        var verified = await new BackupVerification(there, new(Path.Combine(home.Path, "none"), there.Identity.SegmentSize), 2, null).RunAsync([id], default);
+        var verified = await new BackupVerification(there, new(Path.Combine(home.Path, "none"), there.Identity.SegmentSize), null, 2, null).RunAsync([id], default);
         Assert.Empty(verified.Damage);
 
         using var target = new Scratch("target");
@@ -95,7 +95,7 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
         await ImportAsync(locations, exported.Tar);
         var imported = await lineage.Backups.ReadManifestAsync(id, default);
         Assert.Empty(imported.Packs.Intersect(manifest.Packs));
-        Assert.Empty((await new BackupVerification(lineage, new(Path.Combine(scratch.Path, "none"), lineage.Identity.SegmentSize), 2, null).RunAsync([id], default)).Damage);
+        Assert.Empty((await new BackupVerification(lineage, new(Path.Combine(scratch.Path, "none"), lineage.Identity.SegmentSize), null, 2, null).RunAsync([id], default)).Damage);
     }
 
     [Theory]
@@ -249,7 +249,7 @@ public sealed class ExportTests(ExportTests.Exported exported) : IClassFixture<E
         Assert.Equal([first.Name], (await there.Wal.ListSegmentsAsync(default)).Select(static s => s.Name));
 
         await ImportAsync(elsewhere, exported.Tar);
-        Assert.Empty((await new BackupVerification(there, new(Path.Combine(home.Path, "none"), there.Identity.SegmentSize), 2, null).RunAsync([id], default)).Damage);
+        Assert.Empty((await new BackupVerification(there, new(Path.Combine(home.Path, "none"), there.Identity.SegmentSize), null, 2, null).RunAsync([id], default)).Damage);
     }
 
     [Fact]

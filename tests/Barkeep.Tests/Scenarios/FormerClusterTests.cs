@@ -21,9 +21,9 @@ public sealed class FormerClusterTests
         var server = ServerName.Parse(HandMadeBackup.Server);
         var heard = TimeProvider.System.GetUtcNow().AddHours(1);
         var end = await cluster.ScalarAsync<string>("SELECT pg_current_wal_flush_lsn()::text");
-        await File.WriteAllTextAsync(
+        Task HearAsync(ulong systemId) => File.WriteAllTextAsync(
             backup.Locations.ReceiverStateFile(server),
-            string.Create(CultureInfo.InvariantCulture, $$"""{"version":1,"processId":1,"phase":"Streaming","timeline":1,"written":"{{end}}","flushed":"{{end}}","archived":"0/0","serverEnd":"{{end}}","lastMessageAt":"{{heard:O}}","since":"{{heard:O}}","updatedAt":"{{heard:O}}"}"""));
+            string.Create(CultureInfo.InvariantCulture, $$"""{"version":1,"processId":1,"phase":"Streaming","systemId":"{{systemId}}","timeline":1,"written":"{{end}}","flushed":"{{end}}","archived":"0/0","serverEnd":"{{end}}","lastMessageAt":"{{heard:O}}","since":"{{heard:O}}","updatedAt":"{{heard:O}}"}"""));
         using var scratch = new Scratch("restored");
         var options = new RestoreOptions
         {
@@ -34,13 +34,16 @@ public sealed class FormerClusterTests
             Until = RecoveryTarget.AtTime(heard.AddMinutes(-10)),
         };
 
+        var repository = await Repository.OpenAsync(backup.RepositoryDirectory, default);
+        var identity = repository.Current!.Identity;
+        await HearAsync(identity.SystemId);
+
         // Nothing was committed after that: the end of the WAL is the state at that time.
         Assert.NotNull((await RestoreJob.PlanAsync(options, default)).Stop);
 
         // The same words, of another cluster.
-        var repository = await Repository.OpenAsync(backup.RepositoryDirectory, default);
-        var identity = repository.Current!.Identity;
         await repository.AdoptAsync(identity with { SystemId = identity.SystemId + 1 }, acceptNew: true, backup.Clock, default);
+        await HearAsync(identity.SystemId + 1);
         Assert.Equal(ErrorKind.TargetUnreachable, (await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.PlanAsync(options, default))).Kind);
     }
 }

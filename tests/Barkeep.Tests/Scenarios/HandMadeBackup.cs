@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json.Nodes;
 using Barkeep.Configuration;
 using Barkeep.Repo;
 using Barkeep.Tests.Repo;
@@ -144,6 +145,23 @@ sealed class HandMadeBackup : IDisposable
                 await File.WriteAllBytesAsync(Path.Combine(spool, name.ToString()), tail);
             }
         }
+    }
+
+    /// <summary>Notes, as a receiver does, that the server is on a timeline.</summary>
+    public async Task HearAsync(uint timeline)
+    {
+        var state = new JsonObject
+        {
+            ["version"] = 1,
+            ["phase"] = "Stopped",
+            ["systemId"] = $"{(await LineageAsync()).Identity.SystemId}",
+            ["serverTimeline"] = timeline,
+            ["since"] = Clock,
+            ["updatedAt"] = Clock,
+        };
+        var path = Locations.ReceiverStateFile(Configuration.ServerName.Parse(ServerName));
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        await File.WriteAllTextAsync(path, state.ToJsonString());
     }
 
     public void Dispose()

@@ -192,7 +192,7 @@ public sealed class IncrementalBackupTests
         Assert.Empty((await VerifyAsync(fifth)).Damage);
 
         Task<VerificationResult> VerifyAsync(BackupResult backup) =>
-            new BackupVerification(lineage, bench.Reception.Spool, 2, null).RunAsync([backup.Id], default);
+            new BackupVerification(lineage, bench.Reception.Spool, null, 2, null).RunAsync([backup.Id], default);
 
         async Task<Finding?> StoredPagesAsync() =>
             Checklist.Judge(await new HealthProbe(bench.Reception.Config, bench.Reception.Locations, TimeProvider.System).GatherAsync(default)).FirstOrDefault(static f => f.Name == "stored pages");

@@ -102,6 +102,20 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
     }
 
     [Fact]
+    public async Task R9_without_the_receivers_word_the_newest_backups_timeline_is_restored_and_that_is_said_aloud()
+    {
+        using var copy = new Scratch("copy");
+        var options = history.Into(Path.Combine(copy.Path, "restored")) with { Locations = await CopyAsync(copy.Path) };
+        File.Delete(options.Locations.ReceiverStateFile(options.Server));
+        var plan = await RestoreJob.PlanAsync(options, default);
+        Assert.Equal((history.LastOnFirst, new TimelineId(1)), (plan.Backup, plan.Route.History.Timeline));
+        var said = Assert.Single(plan.Warnings);
+        Assert.StartsWith("WHICH TIMELINE THE SERVER IS ON IS NOT KNOWN", said, StringComparison.Ordinal);
+        Assert.Contains($"the newest backup, {history.LastOnFirst}, leads to it and not to timeline 3", said, StringComparison.Ordinal);
+        Assert.Equal(history.OnSecond, (await RestoreJob.PlanAsync(options with { Timeline = new(new(3)) }, default)).Backup);
+    }
+
+    [Fact]
     public async Task R9_where_no_backup_leads_to_the_present_timeline_one_that_was_left_is_restored_and_that_is_said_aloud()
     {
         using var copy = new Scratch("copy");

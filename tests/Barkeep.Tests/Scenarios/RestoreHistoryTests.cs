@@ -87,6 +87,37 @@ public sealed class RestoreHistoryTests
     }
 
     [Fact]
+    public async Task A_timeline_that_a_copy_has_archived_is_not_followed_and_that_is_said()
+    {
+        await using var primary = await TestCluster.StartNewAsync();
+        using var backup = new HandMadeBackup(primary);
+        await primary.SqlAsync("CREATE TABLE t (i int)");
+        await backup.TakeAsync();
+        await using var copy = await primary.StartStandbyAsync();
+        await copy.PromoteAsync();
+        await copy.SqlAsync("CHECKPOINT; SELECT pg_switch_wal()");
+        await backup.ReceiveAsync(copy);
+        await primary.SqlAsync("INSERT INTO t VALUES (1)");
+        await backup.ReceiveAsync();
+        await backup.HearAsync(1);
+
+        using var scratch = new Scratch("restored");
+        var (target, standby) = (Path.Combine(scratch.Path, "new"), Path.Combine(scratch.Path, "standby"));
+        var result = await RestoreJob.RunAsync(Options(backup, target), null, default);
+        Assert.Equal(new TimelineId(1), result.Timeline);
+        Assert.Contains(result.Warnings, static w => w.StartsWith("timeline 2 is newer, and is not followed: the server is on timeline 1", StringComparison.Ordinal));
+        await using (var restored = await StartAsync(target, primary))
+        {
+            Assert.Equal(["1"], await restored.ListAsync("SELECT i FROM t"));
+        }
+
+        // Neither to a target nor by a standby; only where it is named.
+        Assert.Equal(new TimelineId(1), (await RestoreJob.PlanAsync(Options(backup, standby) with { Until = Barkeep.Repo.RecoveryTarget.Immediate }, default)).Route.History.Timeline);
+        Assert.Equal(new TimelineId(1), (await RestoreJob.PlanAsync(Options(backup, standby) with { IsStandby = true }, default)).Recovery.Timeline);
+        Assert.Equal(new TimelineId(2), (await RestoreJob.PlanAsync(Options(backup, standby) with { Timeline = new(new(2)) }, default)).Route.History.Timeline);
+    }
+
+    [Fact]
     public async Task A_promotion_of_which_only_the_history_was_received_ends_where_it_began()
     {
         await using var primary = await TestCluster.StartNewAsync();

@@ -78,6 +78,7 @@ public sealed class ThreeTimelines : IAsyncLifetime
         // A restore point is not flushed by itself.
         await second.SqlAsync("SELECT pg_switch_wal()");
         await _backup.ReceiveAsync(second);
+        await _backup.HearAsync(3);
     }
 
     public RestoreOptions Into(string target) => new() { Locations = Locations, Server = ServerName.Parse(HandMadeBackup.Server), Target = target };

@@ -101,7 +101,7 @@ public sealed class VerificationTests(RestorableCluster cluster)
         // Both need this page; its file is the same in both.
         var shared = first.Entries.Single(static e => e.Path == "base/1/1249").Runs.First(static r => !r.IsZeros);
         await FlipFrameAsync(small.Directory, lineage, first.Packs[shared.Pack], shared.Ordinal);
-        var result = await new BackupVerification(lineage, new(small.Directory, SmallRepository.Identity.SegmentSize), 2, null).RunAsync([SmallRepository.Second], default);
+        var result = await new BackupVerification(lineage, new(small.Directory, SmallRepository.Identity.SegmentSize), null, 2, null).RunAsync([SmallRepository.Second], default);
         var hurt = Assert.Single(result.Damage, static d => d.What.StartsWith("pack", StringComparison.Ordinal));
         Assert.Equal([SmallRepository.First, SmallRepository.Second], hurt.Backups);
         Assert.Contains("base/1/1249", hurt.Files);
@@ -115,9 +115,9 @@ public sealed class VerificationTests(RestorableCluster cluster)
         var second = await lineage.Backups.ReadManifestAsync(SmallRepository.Second, default);
         var own = second.Packs.Single(static p => p.StartsWith($"{SmallRepository.Second}/", StringComparison.Ordinal));
         await FlipFrameAsync(small.Directory, lineage, own, 0);
-        var verification = new BackupVerification(lineage, new(small.Directory, SmallRepository.Identity.SegmentSize), 2, null);
+        var verification = new BackupVerification(lineage, new(small.Directory, SmallRepository.Identity.SegmentSize), null, 2, null);
         Assert.DoesNotContain((await verification.RunAsync([SmallRepository.First], default)).Damage, static d => d.What.StartsWith("pack", StringComparison.Ordinal));
-        verification = new BackupVerification(lineage, new(small.Directory, SmallRepository.Identity.SegmentSize), 2, null);
+        verification = new BackupVerification(lineage, new(small.Directory, SmallRepository.Identity.SegmentSize), null, 2, null);
         var hurt = Assert.Single((await verification.RunAsync([SmallRepository.First, SmallRepository.Second], default)).Damage, static d => d.What.StartsWith("pack", StringComparison.Ordinal));
         Assert.Equal([SmallRepository.Second], hurt.Backups);
     }
@@ -176,7 +176,7 @@ public sealed class VerificationTests(RestorableCluster cluster)
     {
         var lineage = await LineageAsync(locations);
         var spool = WalSpool.Of(lineage, Server, locations);
-        return await new BackupVerification(lineage, spool, 2, null).RunAsync([backup], default);
+        return await new BackupVerification(lineage, spool, null, 2, null).RunAsync([backup], default);
     }
 
     static string Find(Locations locations, string name) =>

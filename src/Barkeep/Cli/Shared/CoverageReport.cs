@@ -11,8 +11,9 @@ static class CoverageReport
     public static async Task<WalCoverage> LookAsync(Session session, ServerName server, Lineage lineage, CancellationToken cancellationToken)
     {
         // In this order: what comes in between is then more than was told, not less.
-        var receiver = DutyLock.IsHeld(session.Locations.ReceiverLock(server)) ? ReceiverState.TryRead(session.Locations.ReceiverStateFile(server)) : null;
+        var isReceiving = DutyLock.IsHeld(session.Locations.ReceiverLock(server));
+        var receiver = ReceiverState.TryRead(session.Locations.ReceiverStateFile(server))?.Of(lineage.Identity);
         var backups = await lineage.Backups.ListAsync(cancellationToken);
-        return WalCoverage.Of(await ReceivedWal.ListAsync(lineage.Wal, session.SpoolOf(server, lineage), cancellationToken), backups, receiver);
+        return WalCoverage.Of(await ReceivedWal.ListAsync(lineage.Wal, session.SpoolOf(server, lineage), cancellationToken), backups, receiver, isReceiving);
     }
 }

@@ -33,7 +33,7 @@ abstract class RecoveryCommand : SessionCommand
     protected static async Task<(Lineage Lineage, WalFetch Fetch)> OpenAsync(Session session, ServerName server, ulong? systemId, CancellationToken cancellationToken)
     {
         var lineage = WalFetch.Choose(await session.OpenRepositoryAsync(server, cancellationToken), systemId);
-        return (lineage, new(lineage, session.SpoolOf(server, lineage), ReceiverState.TryRead(session.Locations.ReceiverStateFile(server))));
+        return (lineage, new(lineage, session.SpoolOf(server, lineage), ReceiverState.TryRead(session.Locations.ReceiverStateFile(server))?.Of(lineage.Identity)));
     }
 
     protected ulong? GivenSystemId(ParseResult parse) => parse.GetValue(SystemId) is not { } text ? null
