@@ -37,8 +37,19 @@ public sealed record WalCoverage(IReadOnlyList<WalGap> Gaps, bool IsOpen, Backup
             ? new(gaps, IsOpen: true, null, $"WAL is missing, {open.Missing}")
             : new(gaps, IsOpen: false, null, $"no backup leads to timeline {present.Timeline}, on which the server is now{Left(present.History)}");
 
-        // The receiver has not got so far: it goes back to what is missing, as long as the server has it.
-        bool IsToCome(MissingWal missing) => !missing.IsRecorded && isReceiving && receiver is not null && receiver.Flushed < missing.To;
+        bool IsToCome(MissingWal missing) => !missing.IsRecorded && isReceiving && receiver is not null && IsAhead(receiver, received, missing);
+    }
+
+    // The receiver has not got so far: it goes back to what is missing, as long as the server has it. Of branches that the server has left, nothing comes any more.
+    static bool IsAhead(ReceiverState receiver, ReceivedWal received, MissingWal missing)
+    {
+        if ((receiver.ServerTimeline ?? receiver.Timeline) is not { } timeline)
+        {
+            return false;
+        }
+        var history = received.HistoryOf(timeline);
+        var left = history.Ancestors.Where(a => a.Timeline == missing.First.Timeline).Select(static a => a.End);
+        return history.TimelineAt(missing.From) == missing.First.Timeline && receiver.Flushed < left.Append(missing.To).Min();
     }
 
     static string Left(TimelineHistory history) => history.Ancestors.Count == 0 ? "" : $" and which left timeline {history.Ancestors[^1].Timeline} at {history.Ancestors[^1].End}";

@@ -63,6 +63,28 @@ public sealed class WalCoverageTests
         Assert.Single(Of(received, "1:2", null).Lost);
     }
 
+    [Theory]
+    // On the branch that was left, behind where it was left; and in the segment in which it was.
+    [InlineData("1:2 1:3 1:4 1:6 2:4+300", 2, "0/400110", "0/500000 to 0/600000 on timeline 1")]
+    [InlineData("1:2 1:3 1:5 2:4+300", 2, "0/400110", "0/400000 to 0/500000 on timeline 1")]
+    [InlineData("1:2 1:3 1:5 2:4+300", 1, "0/400110", null)]
+    // On the way to where the server is, which the receiver has yet to go, or has gone.
+    [InlineData("1:2 1:4~ 2:4+300", 2, "0/300000", null)]
+    [InlineData("1:2 1:4~ 2:4+300", 2, "0/400110", "0/300000 to 0/400000 on timeline 1")]
+    [InlineData("1:2 1:3 1:4~ 2:4 2:6", 2, "0/400110", null)]
+    public void What_is_missing_on_a_branch_that_the_server_has_left_is_not_to_come(string received, int streamed, string flushed, string? expected)
+    {
+        var gaps = Of(WrittenSegments.Wal(received, Fork), "1:2", Streaming((uint)streamed, flushed)).Gaps;
+        if (expected is null)
+        {
+            Assert.Empty(gaps);
+        }
+        else
+        {
+            Assert.StartsWith(expected, Assert.Single(gaps).ToString(), StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public void A_gap_names_the_backups_that_it_concerns()
     {
