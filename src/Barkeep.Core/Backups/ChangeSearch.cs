@@ -92,7 +92,8 @@ sealed class ChangeSearch(ServerConfig server, Locations locations, Lineage line
 
     async Task<(BlockChanges? Changes, string? Obstacle, bool IsYetToCome)> TryCollectAsync(BackupInfo earlier, TimelineId timeline, Lsn begin, CancellationToken cancellationToken)
     {
-        var received = await ReceivedWal.ListAsync(lineage.Wal, _spool, cancellationToken);
+        // What a segment has changed was noted when it was sound.
+        var received = await ReceivedWal.ListAsync(lineage.Wal, _spool, cancellationToken, withDamaged: true);
         var from = earlier.TimelineId;
         if (!received.Histories.TryGetValue(timeline, out var history))
         {

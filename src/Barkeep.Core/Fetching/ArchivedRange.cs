@@ -23,7 +23,7 @@ public static class ArchivedRange
         {
             throw new BarkeepException(ErrorKind.Usage, $"{first} does not lead to {last}", "the first must come before the last, on its timeline or on one that it descends from");
         }
-        var stored = (await lineage.Wal.ListSegmentsAsync(cancellationToken)).Where(static s => !s.IsPartial).Select(static s => s.Name).ToHashSet();
+        var stored = (await lineage.Wal.ListSegmentsAsync(cancellationToken)).Where(static s => s is { IsPartial: false, IsDamaged: false }).Select(static s => s.Name).ToHashSet();
         var missing = new List<SegmentName>();
         for (var number = first.Number(size); number <= last.Number(size); number++)
         {

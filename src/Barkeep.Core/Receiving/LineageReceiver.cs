@@ -177,7 +177,7 @@ sealed class LineageReceiver : IDisposable
             return false;
         }
         // What somebody has put into the repository beyond is not missing.
-        var stored = (await _lineage.Wal.ListSegmentsAsync(stop)).Where(s => !s.IsPartial && s.Name.Timeline == start.Timeline).Select(s => s.Name.Start(Size));
+        var stored = (await _lineage.Wal.ListSegmentsAsync(stop)).Where(s => s is { IsPartial: false, IsDamaged: false } && s.Name.Timeline == start.Timeline).Select(s => s.Name.Start(Size));
         earliest = stored.Where(s => s >= start.Position).Append(earliest).Min();
         await SettleAsync(plan with { Ended = [.. plan.Ended, .. plan.Again.Values.Where(s => s.Name.Start(Size) < earliest && !s.IsComplete)] }, stop);
         var gap = new Gap(start.Timeline, start.Held, earliest, $"the server had removed it before it was received (slot {_config.SlotName})", _clock.GetUtcNow());

@@ -54,7 +54,15 @@ public sealed class PartialIntake(Lineage lineage)
             return null;
         }
         using var content = new MemoryStream();
-        await lineage.Wal.CopySegmentAsync(name, partial, content, cancellationToken);
+        try
+        {
+            await lineage.Wal.CopySegmentAsync(name, partial, content, cancellationToken);
+        }
+        catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
+        {
+            // It says nothing any more, and gives way.
+            return null;
+        }
         return (content.GetBuffer().AsMemory(0, (int)content.Length), partial);
     }
 }

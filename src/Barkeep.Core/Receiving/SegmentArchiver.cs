@@ -63,7 +63,8 @@ sealed class SegmentArchiver(WalSpool spool, Lineage lineage, ReceiverStateFile 
     public async Task LearnAsync(CancellationToken cancellationToken)
     {
         var gaps = await lineage.Wal.ListGapsAsync(cancellationToken);
-        foreach (var timeline in (await lineage.Wal.ListSegmentsAsync(cancellationToken)).GroupBy(static s => s.Name.Timeline))
+        // What is known to be damaged is to come again.
+        foreach (var timeline in (await lineage.Wal.ListSegmentsAsync(cancellationToken)).Where(static s => !s.IsDamaged).GroupBy(static s => s.Name.Timeline))
         {
             await NoteStoredAsync(timeline.Key, [.. timeline], [.. gaps.Where(g => g.Timeline == timeline.Key)], cancellationToken);
         }

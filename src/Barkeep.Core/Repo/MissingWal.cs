@@ -2,7 +2,7 @@ using Barkeep.Wal;
 
 namespace Barkeep.Repo;
 
-/// <summary>WAL that is not here although its history went on: no recovery crosses it. Told by names alone.</summary>
+/// <summary>WAL that is not here although its history went on, or is known to be damaged: no recovery crosses it. Told by names alone.</summary>
 /// <param name="First">The first segment that is not there, or not to its end.</param>
 /// <param name="From">Where it begins: as was recorded, or else where the received bytes end.</param>
 /// <param name="To">Where WAL is here again, or will be.</param>
@@ -15,7 +15,7 @@ public sealed record MissingWal(SegmentName First, Lsn From, Lsn To, string Reas
     {
         var size = received.SegmentSize;
         var gap = received.GapAt(history, number);
-        var again = received.NextStart(history, size.StartOf(number + 1));
+        var again = received.NextStart(history, size.StartOf(number + 1)) ?? received.EndOfDamaged(history, size.StartOf(number));
         if (gap is null && again is null)
         {
             return null;
@@ -28,9 +28,10 @@ public sealed record MissingWal(SegmentName First, Lsn From, Lsn To, string Reas
             return new(first, Lsn.Max(gap.From, size.StartOf(number)), to, gap.Reason, IsRecorded: true);
         }
         var last = size.NumberOf(to) - 1;
+        var damaged = received.Damaged.Count(d => d.Number(size) >= number && d.Number(size) <= last && d.Timeline == history.TimelineAt(Lsn.Max(end, d.Start(size))));
         var reason = last == number
-            ? $"WAL segment {first} is {(received.TryGet(first, out _) ? "not complete" : "missing")}"
-            : $"WAL segments {first} to {SegmentName.Of(history.TimelineAt(size.StartOf(last)), last, size)} are missing";
+            ? $"WAL segment {first} is {(damaged > 0 ? "damaged" : received.TryGet(first, out _) ? "not complete" : "missing")}"
+            : $"WAL segments {first} to {SegmentName.Of(history.TimelineAt(size.StartOf(last)), last, size)} are {(damaged == 0 ? "missing" : damaged > (int)(last - number) ? "damaged" : "missing or damaged")}";
         return new(first, end, to, reason, IsRecorded: false);
     }
 

@@ -21,6 +21,8 @@ static class Payloads
 
     internal sealed record DamagedPayload(string Pack, string How);
 
+    internal sealed record DamagedWalPayload(string Name, string How);
+
     internal sealed record WalPayload(string Name, long Length);
 
     internal sealed record ChangesPayload(string Name, int SegmentSize, bool IsWhole, string? Everything);

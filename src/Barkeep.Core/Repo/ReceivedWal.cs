@@ -27,11 +27,15 @@ public sealed class ReceivedWal
     /// <summary>What could not be read and is not needed, one line each.</summary>
     public IReadOnlyList<string> Notes { get; private init; } = [];
 
+    /// <summary>Segments whose stored copy is known to be damaged: it counts as missing.</summary>
+    public IReadOnlySet<SegmentName> Damaged { get; init; } = new HashSet<SegmentName>();
+
     /// <summary>The segments in the repository, as they were listed; empty where nothing was.</summary>
     public IReadOnlyList<StoredSegment> Stored { get; private init; } = [];
 
     /// <summary>Looks at spool and repository; a receiver may be at work meanwhile.</summary>
-    public static async Task<ReceivedWal> ListAsync(WalArchive archive, WalSpool spool, CancellationToken cancellationToken)
+    /// <param name="withDamaged">Whether segments that are known to be damaged count as here: for who looks again, or asks only what was derived from them.</param>
+    public static async Task<ReceivedWal> ListAsync(WalArchive archive, WalSpool spool, CancellationToken cancellationToken, bool withDamaged = false)
     {
         // The spool first: a segment that moves meanwhile is then seen twice, not never.
         var segments = new Dictionary<SegmentName, ReceivedSegment>();
@@ -41,9 +45,14 @@ public sealed class ReceivedWal
             segments[name] = new(name, WalPlace.Spool, Math.Min(length, size), length >= size, Math.Min(length, size));
         }
         var inRepository = await archive.ListSegmentsAsync(cancellationToken);
+        var damaged = new HashSet<SegmentName>();
         foreach (var stored in inRepository)
         {
-            if (!stored.IsPartial)
+            if (stored.IsDamaged && !withDamaged)
+            {
+                damaged.Add(stored.Name);
+            }
+            else if (!stored.IsPartial)
             {
                 segments[stored.Name] = new(stored.Name, WalPlace.Repository, size, true, stored.StoredLength);
             }
@@ -60,12 +69,12 @@ public sealed class ReceivedWal
         }
         try
         {
-            return new(segments.Values, histories, await archive.ListGapsAsync(cancellationToken), archive.SegmentSize) { Stored = inRepository };
+            return new(segments.Values, histories, await archive.ListGapsAsync(cancellationToken), archive.SegmentSize) { Stored = inRepository, Damaged = damaged };
         }
         catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
         {
             // Gaps show in the segments themselves; their records say only why.
-            return new(segments.Values, histories, [], archive.SegmentSize) { Notes = [e.Message], Stored = inRepository };
+            return new(segments.Values, histories, [], archive.SegmentSize) { Notes = [e.Message], Stored = inRepository, Damaged = damaged };
         }
     }
 
@@ -113,6 +122,10 @@ public sealed class ReceivedWal
         }
         return next;
     }
+
+    /// <summary>Where the last damaged segment of a history ends that begins at or after a position; null when there is none.</summary>
+    internal Lsn? EndOfDamaged(TimelineHistory history, Lsn from) =>
+        Damaged.Where(n => n.Start(SegmentSize) >= from && IsOf(history, n)).Select(n => (Lsn?)n.End(SegmentSize)).Max();
 
     /// <summary>The numbers of which a history has a segment here, ascending.</summary>
     internal IEnumerable<ulong> NumbersOf(TimelineHistory history) => _segments.Keys.Where(n => IsOf(history, n)).Select(n => n.Number(SegmentSize)).Distinct().Order();

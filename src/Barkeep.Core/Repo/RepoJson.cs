@@ -13,6 +13,7 @@ namespace Barkeep.Repo;
 [JsonSerializable(typeof(Payloads.FailedPayload))]
 [JsonSerializable(typeof(Payloads.KeepPayload))]
 [JsonSerializable(typeof(Payloads.DamagedPayload))]
+[JsonSerializable(typeof(Payloads.DamagedWalPayload))]
 [JsonSerializable(typeof(Payloads.WalPayload))]
 [JsonSerializable(typeof(Payloads.ChangesPayload))]
 [JsonSerializable(typeof(Payloads.MomentsPayload))]

@@ -11,6 +11,8 @@ public sealed class WalArchive
     const int Version = 1;
     const string PartialSuffix = ".partial";
     const string ConflictPrefix = "conflicts/";
+    const string DamagedPrefix = "damaged/wal/";
+    const string DamagedKind = "damaged-wal";
 
     readonly DirectoryStore _store;
     readonly string _root;
@@ -24,35 +26,48 @@ public sealed class WalArchive
 
     public SegmentSize SegmentSize { get; }
 
-    /// <summary>Stores a complete segment, whose records the caller has checked. Durable when it returns.</summary>
+    /// <summary>Stores a complete segment, whose records the caller has checked. It takes the place of one that cannot be read any more. Durable when it returns.</summary>
     /// <param name="content">Its bytes from the first to the last.</param>
     /// <returns>False when the same bytes were there already.</returns>
     /// <exception cref="BarkeepException">WalDiverged when other bytes are there; DiskFull; Storage.</exception>
-    public Task<bool> PutSegmentAsync(SegmentName name, Stream content, CancellationToken cancellationToken) =>
-        WalObject.PutAsync(_store, _root, ObjectOf(name), content, SegmentSize.Bytes, cancellationToken);
+    public async Task<bool> PutSegmentAsync(SegmentName name, Stream content, CancellationToken cancellationToken)
+    {
+        var isNew = await WalObject.PutAsync(_store, _root, ObjectOf(name), content, SegmentSize.Bytes, cancellationToken);
+        await UnmarkAsync(name, partial: false, cancellationToken);
+        return isNew;
+    }
 
     /// <summary>Stores the received part of a segment in which its timeline ended. As <see cref="PutSegmentAsync"/> otherwise.</summary>
     /// <param name="length">How many bytes of it were received.</param>
-    public Task<bool> PutPartialAsync(SegmentName name, Stream content, int length, CancellationToken cancellationToken) =>
-        WalObject.PutAsync(_store, _root, ObjectOf(name) + PartialSuffix, content, length, cancellationToken);
+    public async Task<bool> PutPartialAsync(SegmentName name, Stream content, int length, CancellationToken cancellationToken)
+    {
+        var isNew = await WalObject.PutAsync(_store, _root, ObjectOf(name) + PartialSuffix, content, length, cancellationToken);
+        await UnmarkAsync(name, partial: true, cancellationToken);
+        return isNew;
+    }
 
-    /// <summary>Stores a timeline history file, as PostgreSQL wrote it. It takes the place of one that cannot be read any more. As <see cref="PutSegmentAsync"/> otherwise.</summary>
+    /// <summary>Stores a timeline history file, as PostgreSQL wrote it. As <see cref="PutSegmentAsync"/> otherwise.</summary>
     public async Task<bool> PutHistoryAsync(TimelineId timeline, byte[] content, CancellationToken cancellationToken)
     {
         using var stream = new MemoryStream(content, writable: false);
-        try
+        return await WalObject.PutAsync(_store, _root, HistoryObject(timeline), stream, content.Length, cancellationToken);
+    }
+
+    /// <summary>Has a stored segment count as missing, until it is put anew or <see cref="UnmarkAsync"/> is called. Durable when it returns.</summary>
+    /// <param name="how">What is wrong with it, in a line for people.</param>
+    public async Task MarkDamagedAsync(SegmentName name, bool partial, string how, CancellationToken cancellationToken)
+    {
+        var marked = ObjectOf(name) + (partial ? PartialSuffix : "");
+        await _store.PutAsync(_root + MarkOf(name, partial), Record.Seal(DamagedKind, Version, new(marked, how), RepoJson.Default.DamagedWalPayload), cancellationToken);
+    }
+
+    /// <summary>Says that a stored segment has been read to its last byte and is sound.</summary>
+    public async Task UnmarkAsync(SegmentName name, bool partial, CancellationToken cancellationToken)
+    {
+        var mark = _root + MarkOf(name, partial);
+        if (await _store.ExistsAsync(mark, cancellationToken))
         {
-            return await WalObject.PutAsync(_store, _root, HistoryObject(timeline), stream, content.Length, cancellationToken);
-        }
-        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.WalDiverged)
-        {
-            if (await HasSoundHistoryAsync(timeline, cancellationToken))
-            {
-                throw;
-            }
-            stream.Position = 0;
-            await WalObject.ReplaceAsync(_store, _root, HistoryObject(timeline), stream, content.Length, cancellationToken);
-            return true;
+            await _store.DeleteAsync(mark, cancellationToken);
         }
     }
 
@@ -150,13 +165,14 @@ public sealed class WalArchive
     public async Task<IReadOnlyList<StoredSegment>> ListSegmentsAsync(CancellationToken cancellationToken)
     {
         var segments = new List<StoredSegment>();
+        var damaged = (await _store.ListNamesAsync(_root + DamagedPrefix, cancellationToken)).Select(LastPart).ToHashSet(StringComparer.Ordinal);
         foreach (var found in await _store.ListAsync($"{_root}wal/", cancellationToken))
         {
             var last = LastPart(found.Name);
             var partial = last.EndsWith(PartialSuffix, StringComparison.Ordinal);
             if (SegmentName.TryParse(partial ? last[..^PartialSuffix.Length] : last, out var name) && name.IsValidFor(SegmentSize))
             {
-                segments.Add(new(name, partial, found.Length));
+                segments.Add(new(name, partial, found.Length, damaged.Contains(last)));
             }
         }
         return segments;
@@ -184,7 +200,7 @@ public sealed class WalArchive
     public Task<(MomentBounds Bounds, bool IsWhole)?> TryGetMomentBoundsAsync(SegmentName name, CancellationToken cancellationToken) =>
         MomentsObject.TryGetBoundsAsync(_store, _root, name, SegmentSize, cancellationToken);
 
-    /// <summary>Removes a segment that no backup needs any more, with what was derived from it.</summary>
+    /// <summary>Removes a segment that no backup needs any more, with what was derived from it and what says that it is damaged.</summary>
     public async ValueTask DeleteSegmentAsync(StoredSegment segment, CancellationToken cancellationToken)
     {
         if (!segment.IsPartial)
@@ -192,13 +208,17 @@ public sealed class WalArchive
             await _store.DeleteAsync(_root + ChangesObject.NameOf(segment.Name), cancellationToken);
             await _store.DeleteAsync(_root + MomentsObject.NameOf(segment.Name), cancellationToken);
         }
+        await UnmarkAsync(segment.Name, segment.IsPartial, cancellationToken);
         await _store.DeleteAsync(_root + ObjectOf(segment.Name) + (segment.IsPartial ? PartialSuffix : ""), cancellationToken);
     }
 
     /// <summary>Puts the received part of a segment in the place of a shorter one: a reader finds one or the other, and so does who comes after a crash or a full disk.</summary>
     /// <exception cref="BarkeepException">DiskFull, Storage.</exception>
-    public Task ReplacePartialAsync(SegmentName name, Stream content, int length, CancellationToken cancellationToken) =>
-        WalObject.ReplaceAsync(_store, _root, ObjectOf(name) + PartialSuffix, content, length, cancellationToken);
+    public async Task ReplacePartialAsync(SegmentName name, Stream content, int length, CancellationToken cancellationToken)
+    {
+        await WalObject.ReplaceAsync(_store, _root, ObjectOf(name) + PartialSuffix, content, length, cancellationToken);
+        await UnmarkAsync(name, partial: true, cancellationToken);
+    }
 
     /// <summary>Keeps a file that was refused, under the hash of its bytes: the same ones again change nothing. Durable when it returns.</summary>
     public async Task<WalConflict> KeepConflictAsync(WalFileName file, byte[] content, CancellationToken cancellationToken)
@@ -265,6 +285,8 @@ public sealed class WalArchive
     static string HistoryObject(TimelineId timeline) => $"wal/history/{timeline.Hex}";
 
     static string ObjectOf(SegmentName name) => $"wal/{PathOf(name)}";
+
+    static string MarkOf(SegmentName name, bool partial) => $"{DamagedPrefix}{name}{(partial ? PartialSuffix : "")}";
 
     /// <summary>Of a segment below the directory of its kind of object.</summary>
     internal static string PathOf(SegmentName name)

@@ -47,7 +47,7 @@ public sealed class RecoveryWindows
         All = [.. all.Where(w => !all.Any(other => Holds(other, w)))];
         foreach (var backup in _backups.Where(b => !all.Any(w => w.Backups.Contains(b))))
         {
-            _notes.Add($"backup {backup.Id} cannot be restored: not all of the WAL from {backup.Info!.BeginLsn} to {backup.Info.EndLsn} is here");
+            _notes.Add($"backup {backup.Id} cannot be restored: not all of the WAL from {backup.Info!.BeginLsn} to {backup.Info.EndLsn} is here and sound");
         }
     }
 

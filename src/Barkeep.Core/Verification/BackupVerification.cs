@@ -53,6 +53,7 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, Receiver
         {
             var known = all.Select(static b => b.Info).OfType<BackupInfo>().ToList();
             _damage.AddRange(wal.Hurt.Select(h => h.ToDamage(received!, wal.HistoriesOf(known), known)));
+            await MarkAsync(wal, received!, cancellationToken);
             infos.ForEach(i => FindMissing(received!, present!, i));
         }
         return new()
@@ -107,7 +108,7 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, Receiver
     {
         try
         {
-            var received = await ReceivedWal.ListAsync(lineage.Wal, spool, cancellationToken);
+            var received = await ReceivedWal.ListAsync(lineage.Wal, spool, cancellationToken, withDamaged: true);
             _damage.AddRange(received.Notes.Select(static n => new Damage("a record of a gap", n, ErrorKind.Damaged, [], [], 0)));
             return received;
         }
@@ -171,6 +172,31 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, Receiver
         catch (BarkeepException e) when (e.Kind is ErrorKind.Storage or ErrorKind.DiskFull)
         {
             _notes.Add($"that packs are hurt cannot be written down, so that the next backup refers to them again: {e.Message}");
+        }
+    }
+
+    // A restore is to know beforehand what it would find; and what was put back, or was only out of reach, is to count again.
+    async Task MarkAsync(WalVerification wal, ReceivedWal received, CancellationToken cancellationToken)
+    {
+        var hurt = wal.Hurt.Where(static h => h.Kind != ErrorKind.ObjectMissing && h.Segment.Place != WalPlace.Spool).DistinctBy(static h => h.Segment).ToList();
+        try
+        {
+            foreach (var segment in hurt)
+            {
+                await lineage.Wal.MarkDamagedAsync(segment.Segment.Name, segment.Segment.Place == WalPlace.Partial, segment.How, cancellationToken);
+            }
+            foreach (var segment in received.Stored.Where(s => s.IsDamaged && wal.HasWalked(s) && !hurt.Exists(h => h.Segment.Name == s.Name)))
+            {
+                await lineage.Wal.UnmarkAsync(segment.Name, segment.IsPartial, cancellationToken);
+            }
+            if (hurt.Count > 0)
+            {
+                _notes.Add("from now on the WAL that is hurt counts as missing; barman put-wal brings it back, and so does a receiver that starts anew (receive-wal --stop) as long as the server has it");
+            }
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Storage or ErrorKind.DiskFull)
+        {
+            _notes.Add($"which WAL is hurt cannot be written down, so that restores do not know it beforehand: {e.Message}");
         }
     }
 

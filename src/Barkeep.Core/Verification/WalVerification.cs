@@ -32,6 +32,10 @@ sealed class WalVerification(Lineage lineage, WalSpool spool, ReceivedWal receiv
     /// <summary>How many were walked; one that timelines share counts once.</summary>
     public int Segments => _seen.Count;
 
+    /// <summary>Whether a stored segment was among them: it was read to its end.</summary>
+    public bool HasWalked(StoredSegment segment) =>
+        _seen.Any(p => p.Segment.Name == segment.Name && p.Segment.Place == (segment.IsPartial ? WalPlace.Partial : WalPlace.Repository));
+
     /// <summary>The routes to walk, the one that a restore of the newest of the backups chooses first.</summary>
     public IReadOnlyList<WalRoute> FindRoutes(IReadOnlyList<BackupInfo> backups)
     {

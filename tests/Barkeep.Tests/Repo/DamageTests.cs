@@ -1,4 +1,5 @@
 using Barkeep.Common;
+using Barkeep.Receiving;
 using Barkeep.Repo;
 using CsCheck;
 using Xunit;
@@ -41,17 +42,58 @@ public sealed class DamageTests
     }
 
     [Fact]
-    public async Task A_segment_that_is_put_again_over_a_damaged_copy_is_not_taken_for_stored()
+    public async Task A_segment_that_is_put_again_over_a_damaged_copy_takes_its_place()
     {
         using var small = await SmallRepository.CreateAsync();
         var path = Find(small, "*/wal/0000000100000000/000000010000000000000002");
         var bytes = await File.ReadAllBytesAsync(path);
-        await File.WriteAllBytesAsync(path, Flipped(bytes, bytes.Length * 4));
         var wal = (await Repository.OpenAsync(small.Directory, default)).Current!.Wal;
+        foreach (var damaged in (byte[][])[Flipped(bytes, bytes.Length * 4), bytes[..^20], Flipped(bytes, (bytes.Length * 8) - 1)])
+        {
+            await File.WriteAllBytesAsync(path, damaged);
+            Assert.True(await wal.PutSegmentAsync(SmallRepository.Segment, new MemoryStream(SmallRepository.SegmentBytes), default));
+            Assert.Equal(bytes, await File.ReadAllBytesAsync(path));
+        }
+        Assert.False(await wal.PutSegmentAsync(SmallRepository.Segment, new MemoryStream(SmallRepository.SegmentBytes), default));
+    }
 
-        var error = await Assert.ThrowsAsync<BarkeepException>(() => wal.PutSegmentAsync(SmallRepository.Segment, new MemoryStream(SmallRepository.SegmentBytes), default));
+    [Fact]
+    public async Task A_partial_segment_that_comes_again_over_a_damaged_copy_takes_its_place()
+    {
+        using var small = await SmallRepository.CreateAsync();
+        var path = Find(small, $"*/wal/0000000100000000/{SmallRepository.LastSegment}.partial");
+        var bytes = await File.ReadAllBytesAsync(path);
+        await File.WriteAllBytesAsync(path, Flipped(bytes, bytes.Length * 4));
+        var lineage = (await Repository.OpenAsync(small.Directory, default)).Current!;
+        Assert.True(await new PartialIntake(lineage).PutAsync(SmallRepository.LastSegment, SmallRepository.PartialBytes, SmallRepository.PartialBytes.Length, default));
+        Assert.Equal(bytes, await File.ReadAllBytesAsync(path));
+    }
 
-        Assert.Equal(ErrorKind.Damaged, error.Kind);
+    [Fact]
+    public async Task A_segment_that_is_marked_as_damaged_counts_as_missing_until_it_is_put_again_or_said_to_be_sound()
+    {
+        using var small = await SmallRepository.CreateAsync();
+        var wal = (await Repository.OpenAsync(small.Directory, default)).Current!.Wal;
+        var spool = new WalSpool(Path.Combine(small.Directory, "none"), wal.SegmentSize);
+        Assert.True(await IsHereAsync());
+        await wal.MarkDamagedAsync(SmallRepository.Segment, partial: false, "rotten", default);
+        Assert.False(await IsHereAsync());
+        Assert.Equal([SmallRepository.Segment], (await ReceivedWal.ListAsync(wal, spool, default)).Damaged);
+        Assert.True((await ReceivedWal.ListAsync(wal, spool, default, withDamaged: true)).TryGet(SmallRepository.Segment, out _));
+        Assert.False(await wal.PutSegmentAsync(SmallRepository.Segment, new MemoryStream(SmallRepository.SegmentBytes), default));
+        Assert.True(await IsHereAsync());
+
+        await wal.MarkDamagedAsync(SmallRepository.Segment, partial: false, "rotten", default);
+        await wal.UnmarkAsync(SmallRepository.Segment, partial: false, default);
+        Assert.True(await IsHereAsync());
+
+        // The mark goes with it.
+        await wal.MarkDamagedAsync(SmallRepository.Segment, partial: false, "rotten", default);
+        await wal.DeleteSegmentAsync((await wal.ListSegmentsAsync(default)).Single(static s => s.IsDamaged), default);
+        Assert.True(await wal.PutSegmentAsync(SmallRepository.Segment, new MemoryStream(SmallRepository.SegmentBytes), default));
+        Assert.True(await IsHereAsync());
+
+        async Task<bool> IsHereAsync() => (await ReceivedWal.ListAsync(wal, spool, default)).TryGet(SmallRepository.Segment, out _);
     }
 
     [Theory]

@@ -21,6 +21,14 @@ public sealed class WalHolesTests
     [InlineData("1:2 1:6 1:9", "1:2", "0/300000 to 0/600000 on timeline 1: WAL segments 000000010000000000000003 to 000000010000000000000005 are missing")]
     [InlineData("1:3 1:4", "1:2", "0/200000 to 0/300000 on timeline 1: WAL segment 000000010000000000000002 is missing")]
     [InlineData("1:2 1:4 1:5", "1:4", null)]
+    // Damaged: in the midst, at the end of all, among missing ones, and on another branch.
+    [InlineData("1:2 1:3! 1:4", "1:2", "0/300000 to 0/400000 on timeline 1: WAL segment 000000010000000000000003 is damaged")]
+    [InlineData("1:2 1:3 1:4!", "1:2", "0/400000 to 0/500000 on timeline 1: WAL segment 000000010000000000000004 is damaged")]
+    [InlineData("1:2! 1:3", "1:2", "0/200000 to 0/300000 on timeline 1: WAL segment 000000010000000000000002 is damaged")]
+    [InlineData("1:2 1:3! 1:4! 1:5", "1:2", "0/300000 to 0/500000 on timeline 1: WAL segments 000000010000000000000003 to 000000010000000000000004 are damaged")]
+    [InlineData("1:2 1:4! 1:5", "1:2", "0/300000 to 0/500000 on timeline 1: WAL segments 000000010000000000000003 to 000000010000000000000004 are missing or damaged")]
+    [InlineData("1:2 1:3 1:4~ 1:5! 2:4", "1:2", "0/400000 to 0/600000 on timeline 1: WAL segments 000000010000000000000004 to 000000010000000000000005 are missing or damaged")]
+    [InlineData("1:2 1:3 1:4 1:5! 2:4 2:5", "2:5", null)]
     // In the segment in which it began, and after.
     [InlineData("1:2 1:3 1:4~ 2:5", "1:2", "0/400100 to 0/500000 on timeline 2: WAL segment 000000020000000000000004 is missing")]
     [InlineData("1:2 1:3 2:4 2:6", "1:2", "0/500000 to 0/600000 on timeline 2: WAL segment 000000020000000000000005 is missing")]

@@ -5,7 +5,7 @@ using Barkeep.Wal;
 namespace Barkeep.Tests.Repo;
 
 /// <summary>
-/// Received WAL in words: segments of 1 MiB as <c>timeline:number</c>, with <c>+bytes</c> when they are the tail, <c>~</c> when partial; histories as
+/// Received WAL in words: segments of 1 MiB as <c>timeline:number</c>, with <c>+bytes</c> when they are the tail, <c>~</c> when partial, <c>!</c> when damaged; histories as
 /// <c>2: 1 0/400100</c>, the ancestors with where they were left; gaps as <c>1 0/300000 0/400000</c>.
 /// </summary>
 static class WrittenSegments
@@ -13,10 +13,13 @@ static class WrittenSegments
     public static readonly SegmentSize Size = new(1 << 20);
 
     public static ReceivedWal Wal(string received, string[] histories, params string[] gaps) => new(
-        received.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Segment),
+        received.Split(' ', StringSplitOptions.RemoveEmptyEntries).Where(static s => !s.EndsWith('!')).Select(Segment),
         histories.Select(History),
         [.. gaps.Select(Gap)],
-        Size);
+        Size)
+    {
+        Damaged = received.Split(' ').Where(static s => s.EndsWith('!')).Select(static s => Segment(s.TrimEnd('!')).Name).ToHashSet(),
+    };
 
     static Gap Gap(string text)
     {

@@ -47,6 +47,43 @@ public sealed class MissingWalTests
     }
 
     [Fact]
+    public async Task A_segment_that_verify_backup_has_found_damaged_counts_as_missing_until_the_receiver_has_got_it_again()
+    {
+        await using var bench = await CommandBench.SetUpAsync(new() { Configuration = ["wal_keep_size = 512MB", "autovacuum = off"] });
+        var backup = Assert.Single(await BackupsAsync(bench));
+        await FillAsync(bench, bench.Cluster);
+        await FillAsync(bench, bench.Cluster);
+        var lineage = await LineageAsync(bench);
+        var size = lineage.Identity.SegmentSize;
+        var hurt = (await lineage.Wal.ListSegmentsAsync(default)).Select(static s => s.Name).First(s => s.Start(size) > backup.EndLsn);
+        var file = FileOf(bench, hurt);
+        var bytes = await File.ReadAllBytesAsync(file);
+        bytes[bytes.Length / 2] ^= 4;
+        await File.WriteAllBytesAsync(file, bytes);
+
+        // Known beforehand, wherever one looks and in a restore.
+        Assert.Contains($"DAMAGED: WAL segment {hurt}", (await bench.BarmanAsync("verify-backup", "montagu", "latest")).Output, StringComparison.Ordinal);
+        Assert.Contains($"WAL segment {hurt} is damaged (backup {backup.BackupId}); barman put-wal brings WAL back", (await FailedCheckAsync(bench)).Output, StringComparison.Ordinal);
+        Assert.Contains($"WAL segment {hurt} is damaged", (await bench.BarmanAsync("targets", "montagu")).Checked().Output, StringComparison.Ordinal);
+        Assert.Contains($"WAL GAP: {hurt.Start(size)} to {hurt.End(size)}", (await bench.BarmanAsync("list-backup", "montagu")).Checked().Output, StringComparison.Ordinal);
+        var target = Path.Combine(bench.Rig.RestoreDirectory, "new");
+        Assert.Contains($"WAL segment {hurt} is damaged: the restore ends at {hurt.Start(size)}", (await bench.BarmanAsync("restore", "montagu", "latest", target, "--dry-run")).Checked().Output, StringComparison.Ordinal);
+        var refused = await bench.BarmanAsync("restore", "montagu", "latest", target, "--target-lsn", $"{hurt.End(size)}");
+        Assert.Equal((int)ErrorKind.WalGap, refused.ExitCode);
+        Assert.Contains($"WAL segment {hurt} is damaged", refused.Error, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(target));
+        Assert.Contains("is damaged", (await bench.BarmanAsync("restore", "montagu", "latest", target)).Checked().Error, StringComparison.Ordinal);
+
+        // The receiver goes back to it, and puts it in the place of the damaged one.
+        (await bench.BarmanAsync("receive-wal", "--stop", "montagu")).Checked();
+        (await bench.BarmanAsync("cron")).Checked();
+        await Eventually.IsTrueAsync(async () => (await bench.BarmanAsync("check", "montagu")).ExitCode == 0, "it has come again");
+        bytes[bytes.Length / 2] ^= 4;
+        Assert.Equal(bytes, await File.ReadAllBytesAsync(file));
+        (await bench.BarmanAsync("verify-backup", "montagu", "latest")).Checked();
+    }
+
+    [Fact]
     public async Task A_removed_segment_that_the_server_has_not_got_either_becomes_a_recorded_gap()
     {
         await using var bench = await CommandBench.SetUpAsync(new() { Configuration = ["autovacuum = off", "max_wal_size = 4MB", "min_wal_size = 2MB", "wal_keep_size = 0"] });
@@ -182,9 +219,12 @@ public sealed class MissingWalTests
     {
         var lineage = await LineageAsync(bench);
         var lost = (await lineage.Wal.ListSegmentsAsync(default)).Select(static s => s.Name).First(s => which(s, lineage.Identity.SegmentSize));
-        File.Delete(Directory.EnumerateFiles(Path.Combine(bench.Rig.Home, "montagu/repository"), $"{lost}", SearchOption.AllDirectories).Single(static f => f.Contains("/wal/", StringComparison.Ordinal)));
+        File.Delete(FileOf(bench, lost));
         return lost;
     }
+
+    static string FileOf(CommandBench bench, SegmentName segment) =>
+        Directory.EnumerateFiles(Path.Combine(bench.Rig.Home, "montagu/repository"), $"{segment}", SearchOption.AllDirectories).Single(static f => f.Contains("/wal/", StringComparison.Ordinal));
 
     // Until the receiver has said that it is beyond the segment, it might still come.
     static Task<CommandResult> FailedCheckAsync(CommandBench bench) =>

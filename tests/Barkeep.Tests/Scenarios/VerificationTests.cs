@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
+using Barkeep.Restores;
 using Barkeep.Tests.Repo;
 using Barkeep.Tests.Rig;
 using Barkeep.Verification;
@@ -137,6 +138,34 @@ public sealed class VerificationTests(RestorableCluster cluster)
         var result = await VerifyAsync(locations, source.Backup);
         Assert.Equal([$"pack {pack.Name}", $"WAL segment {segment}"], result.Damage.Select(static d => d.What));
         Assert.Equal([ErrorKind.ObjectMissing, ErrorKind.WalGap], result.Damage.Select(static d => d.Kind));
+        RigRoot.Remove(locations.Home);
+    }
+
+    [Fact]
+    public async Task Damaged_WAL_that_a_backup_needs_refuses_its_restore_before_anything_is_written_until_it_is_verified_sound()
+    {
+        var source = await cluster.GetAsync();
+        var locations = await source.CopyAsync();
+        var lineage = await LineageAsync(locations);
+        var info = (await lineage.Backups.TryGetAsync(source.Backup, default))!.Info!;
+        var segment = SegmentName.Containing(TimelineId.First, info.BeginLsn, lineage.Identity.SegmentSize);
+        var file = Find(locations, $"wal/{segment.ToString()[..16]}/{segment}");
+        var bytes = await File.ReadAllBytesAsync(file);
+        Flip(file, bytes.Length / 2, new(1));
+        Assert.Contains((await VerifyAsync(locations, source.Backup)).Notes, static n => n.Contains("counts as missing", StringComparison.Ordinal));
+
+        using var scratch = new Scratch("restored");
+        var options = source.Into(scratch.Path) with { Locations = locations, Backup = source.Backup };
+        var refusal = await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.RunAsync(options, null, default));
+        Assert.Equal(ErrorKind.WalGap, refusal.Kind);
+        Assert.Contains($"WAL segment {segment} is damaged", refusal.Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(scratch.Path));
+
+        // Put back from a copy: until that has been looked at, nothing is known of it.
+        await File.WriteAllBytesAsync(file, bytes);
+        await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.PlanAsync(options, default));
+        Assert.Empty((await VerifyAsync(locations, source.Backup)).Damage);
+        Assert.DoesNotContain("damaged", (await RestoreJob.PlanAsync(options, default)).ToString(), StringComparison.Ordinal);
         RigRoot.Remove(locations.Home);
     }
 
