@@ -102,6 +102,7 @@ public static class RestoreJob
 
         // 3. Where everything goes, and whether what is there may be written over.
         var plan = PlanOf(options, target, source, warnings);
+        RepositoryAccess.Check(options, source, plan.Ownership);
         var places = new TargetPlaces(target, plan.Tablespaces);
         var occupied = places.Roots.Skip(1).Where(root => RestoreTarget.CheckUsable(root, isOccupied)).ToList();
         if (isOccupied)

@@ -36,6 +36,9 @@ public sealed record RestoreOptions
     /// <summary>What the restored cluster gets its WAL by, as restore_command has it; null to put all that it needs into its pg_wal.</summary>
     public string? RestoreCommand { get; init; }
 
+    /// <summary>Whether <see cref="RestoreCommand"/> reads this repository, on this machine and as the user that PostgreSQL runs as.</summary>
+    public bool ReadsRepository { get; init; }
+
     /// <summary>Tablespaces by name, with the absolute path of the directory that each goes to; all others go inside the target.</summary>
     public IReadOnlyDictionary<string, string> Tablespaces { get; init; } = new Dictionary<string, string>();
 

@@ -172,6 +172,9 @@ static class RestoreTarget
         return (status.DeviceMajor, status.DeviceMinor);
     }
 
-    static TargetCalls.FileStatus StatusOf(string path) =>
-        TargetCalls.StatAt(NativeMethods.AtCurrentDirectory, path, 0, TargetCalls.BasicWanted, out var status) == 0 ? status : throw Errno.Last($"looking at {path}");
+    /// <summary>What a path leads to is like; null when it cannot be looked at.</summary>
+    public static TargetCalls.FileStatus? TryStatus(string path) =>
+        TargetCalls.StatAt(NativeMethods.AtCurrentDirectory, path, 0, TargetCalls.BasicWanted, out var status) == 0 ? status : null;
+
+    static TargetCalls.FileStatus StatusOf(string path) => TryStatus(path) ?? throw Errno.Last($"looking at {path}");
 }

@@ -132,6 +132,25 @@ public sealed partial class RestoreCommandTests(RestorableCluster cluster)
         await AssertOwnedAsync(rig.RestoreDirectory, 31337, 31337, "700", "600");
     }
 
+    [Theory]
+    [InlineData("--get-wal")]
+    [InlineData("--standby-mode")]
+    public async Task R6_as_root_WAL_that_the_owner_of_the_files_could_not_get_is_refused_before_anything_is_written(string option)
+    {
+        var source = await cluster.GetAsync();
+        await using var rig = Rig(source);
+        string[] line = ["barman", "restore", HandMadeBackup.Server, "latest", rig.RestoreDirectory, option];
+        foreach (var refused in new[] { await rig.RunAsync(line), await rig.RunAsync([.. line, "--dry-run"]) })
+        {
+            Assert.Equal((int)ErrorKind.Storage, refused.ExitCode);
+            Assert.Contains($"it will run as uid {PostgresUser.Uid}, to whom the files are given, and {Path.Combine(source.Home, HandMadeBackup.Server)} is open to uid 0 alone (leave --get-wal out", refused.Error, StringComparison.Ordinal);
+        }
+        Assert.Empty(Directory.EnumerateFileSystemEntries(rig.RestoreDirectory));
+        // By a command of one's own, or where the files stay with whom the repository belongs to, it may work.
+        (await rig.RunAsync([.. line[..^1], "--restore-command", "cp /nowhere/%f %p", "--target-immediate", "--dry-run"])).Checked();
+        (await rig.RunAsync([.. line[..^1], "--get-wal", "--owner", "0", "--target-immediate", "--dry-run"])).Checked();
+    }
+
     [Fact]
     public async Task R6_a_cluster_with_group_access_is_restored_with_group_access_and_starts()
     {

@@ -52,13 +52,15 @@ sealed class RecoveryOptionGroup
         {
             throw new BarkeepException(ErrorKind.Usage, "--target-action means nothing without a target", "without one everything is replayed, and PostgreSQL opens");
         }
+        var command = Command(session, options.Server, parse);
         return options with
         {
             Until = target is null ? null : target with { IsInclusive = !exclusive },
             Action = action,
             Timeline = Timeline(parse.GetValue(_timeline)),
             IsStandby = parse.GetValue(_standby),
-            RestoreCommand = Command(session, options.Server, parse),
+            RestoreCommand = command,
+            ReadsRepository = command is not null && parse.GetValue(_command) is null,
         };
     }
 
