@@ -8,6 +8,9 @@ namespace Barkeep.Configuration;
 /// <param name="ConfigDirectory">BARKEEP_CONFIG_DIR: one JSON file a server.</param>
 public sealed record Locations(string Home, string Restore, string ConfigDirectory)
 {
+    /// <summary>The repository's, within the server's directory.</summary>
+    public const string RepositoryName = "repository";
+
     /// <param name="variable">Reads an environment variable; null when it is not set.</param>
     public static Locations From(Func<string, string?> variable) => new(
         PathFrom(variable("BARKEEP_HOME"), "/var/lib/barman"),
@@ -18,7 +21,7 @@ public sealed record Locations(string Home, string Restore, string ConfigDirecto
 
     public string ServerDirectory(ServerName server) => Path.Combine(Home, server.ToString());
 
-    public string RepositoryDirectory(ServerName server) => Path.Combine(ServerDirectory(server), "repository");
+    public string RepositoryDirectory(ServerName server) => Path.Combine(ServerDirectory(server), RepositoryName);
 
     /// <summary>Present once the server has been set up.</summary>
     public string SetupFile(ServerName server) => Path.Combine(ServerDirectory(server), "server.json");

@@ -8,8 +8,10 @@ namespace Barkeep.Repo;
 /// <summary>All that is kept of one server: one lineage for each database cluster that it has been (docs/format.md).</summary>
 public sealed class Repository
 {
+    /// <summary>The object that every repository has.</summary>
+    public const string FormatName = "format";
+
     const int Version = 1;
-    const string FormatName = "format";
     const string LineagePrefix = "lineages/";
 
     readonly DirectoryStore _store;

@@ -90,6 +90,7 @@ public static class RestoreJob
     {
         // 1. The target, since a look at it costs nothing.
         var target = Path.TrimEndingDirectorySeparator(options.Target);
+        RestoreTarget.CheckOutside(target);
         var isOccupied = RestoreTarget.CheckUsable(target, options.IsDelta);
 
         // 2. The backup, its WAL, its manifest.
@@ -104,6 +105,7 @@ public static class RestoreJob
         var plan = PlanOf(options, target, source, warnings);
         RepositoryAccess.Check(options, source, plan.Ownership);
         var places = new TargetPlaces(target, plan.Tablespaces);
+        places.Roots.Skip(1).ToList().ForEach(RestoreTarget.CheckOutside);
         var occupied = places.Roots.Skip(1).Where(root => RestoreTarget.CheckUsable(root, isOccupied)).ToList();
         if (isOccupied)
         {

@@ -1,5 +1,7 @@
 using System.Globalization;
 using Barkeep.Common;
+using Barkeep.Configuration;
+using Barkeep.Repo;
 
 namespace Barkeep.Restores;
 
@@ -48,6 +50,25 @@ static class RestoreTarget
         CheckWritable(path);
         CheckOwned(path);
         return names.Count > 0;
+    }
+
+    /// <summary>Refuses what lies where a server's backups and WAL are kept, by whatever path.</summary>
+    /// <exception cref="BarkeepException">TargetUnwritable.</exception>
+    public static void CheckOutside(string path)
+    {
+        // Upwards as the filesystem has it: a name on the way may be a link's.
+        for (var at = NearestDirectory(path); ; at += "/..")
+        {
+            if (TryStatus($"{at}/{Locations.RepositoryName}/{Repository.FormatName}") is not null)
+            {
+                throw new BarkeepException(ErrorKind.TargetUnwritable, $"{path} is where the backups and the WAL of a server are kept", "restore elsewhere");
+            }
+            var (here, above) = (StatusOf(at), StatusOf(at + "/.."));
+            if ((here.Device, here.Inode) == (above.Device, above.Inode))
+            {
+                return;
+            }
+        }
     }
 
     /// <summary>What is in a directory, but for lost+found.</summary>

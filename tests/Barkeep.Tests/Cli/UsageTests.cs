@@ -49,6 +49,16 @@ public sealed class UsageTests(FixedRepository repository) : IClassFixture<Fixed
     }
 
     [Theory]
+    [InlineData("DESTINATION is empty (barman restore --help shows what can be said)", "restore", "montagu", "latest", "")]
+    [InlineData("DESTINATION is empty (barman restore --help shows what can be said)", "restore", "montagu", "latest", "", "--dry-run")]
+    [InlineData("DIRECTORY is empty (barman export-backup --help shows what can be said)", "export-backup", "montagu", "latest", "")]
+    public async Task An_empty_directory_is_what_a_shell_makes_of_a_variable_that_is_not_set(string expected, params string[] line)
+    {
+        var result = await repository.Rig.RunAsync(["barman", .. line]);
+        Assert.Equal((2, "", $"ERROR: {expected}\n"), (result.ExitCode, result.Output, result.Error));
+    }
+
+    [Theory]
     [InlineData("setup-barman --nonsense", "unknown option '--nonsense' of setup-barman (setup-barman --help shows all)")]
     [InlineData("restore-last montagu other", "'other' is one argument too many (usage: restore-last [SERVER])")]
     [InlineData("barkeep chek", "unknown command 'chek' (did you mean check? barkeep --help lists all)")]

@@ -21,6 +21,29 @@ public sealed class RestoreTargetTests(RestorableCluster cluster)
         Assert.Single(Directory.EnumerateFileSystemEntries(target));
     }
 
+    [Theory]
+    [InlineData("montagu/new")]
+    [InlineData("montagu/repository")]
+    [InlineData("montagu/repository/lineages/new/data")]
+    [InlineData("link/new")]
+    public async Task R1_a_directory_among_backups_and_WAL_is_refused_by_whatever_path(string place)
+    {
+        var source = await cluster.GetAsync();
+        var home = (await source.CopyAsync()).Home;
+        File.CreateSymbolicLink(Path.Combine(home, "link"), Path.Combine(home, "montagu/streaming"));
+        using var scratch = new Scratch("target");
+        var target = Path.Combine(home, place);
+        foreach (var options in new[] { source.Into(target), source.Into(target) with { IsDelta = true }, source.Into(scratch.Path) with { Tablespaces = new Dictionary<string, string> { ["elsewhere"] = target } } })
+        {
+            var error = await RefusedAsync(ErrorKind.TargetUnwritable, options);
+            Assert.Equal($"{target} is where the backups and the WAL of a server are kept", error.Message);
+            Assert.Equal(ErrorKind.TargetUnwritable, (await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.PlanAsync(options, default))).Kind);
+        }
+        Assert.Empty(Directory.EnumerateFileSystemEntries(scratch.Path));
+        Assert.Equal(place == "montagu/repository", Directory.Exists(target));
+        RigRoot.Remove(home);
+    }
+
     [Fact]
     public async Task R1_a_mount_point_with_lost_and_found_is_restored_into_and_stays_what_it_is()
     {

@@ -16,6 +16,20 @@ static class CommonArguments
 
     public static Argument<string> Backup() => WithBackups(new("BACKUP_ID") { Description = "an id, a name, or latest (last), oldest (first), last-failed, latest-full" });
 
+    /// <summary>A directory. Empty is what a shell makes of a variable that is not set, and never meant.</summary>
+    public static Argument<string> Directory(string name, string description)
+    {
+        var argument = new Argument<string>(name) { Description = description };
+        argument.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: "" }])
+            {
+                result.AddError($"{name} is empty");
+            }
+        });
+        return argument;
+    }
+
     /// <summary>Has shells complete it to the backups of the server that was named before it.</summary>
     public static Argument<string> WithBackups(Argument<string> argument)
     {
