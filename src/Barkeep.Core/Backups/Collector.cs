@@ -24,6 +24,9 @@ public sealed class Collector(Repository repository, ServerName server, Location
     /// <summary>What runs before and after a backup or a segment is removed; null for nothing.</summary>
     public HookScripts? Hooks { get; init; }
 
+    /// <summary>Is told of each backup that is about to be removed, once nothing stands against it any more.</summary>
+    public Action<BackupId>? Removing { get; init; }
+
     /// <summary>Whether there may be something to collect. Cheap: lists names.</summary>
     public async Task<bool> IsDueAsync(CancellationToken cancellationToken) =>
         CollectionMemory.TryRead(locations.CollectionMemory(server)) is not { } memory
@@ -239,6 +242,7 @@ public sealed class Collector(Repository repository, ServerName server, Location
                 result.RefusedBackups.Add((id, $"as {refused}"));
                 continue;
             }
+            Removing?.Invoke(id);
             await removal.Lineage.Backups.RemoveAsync(id, cancellationToken);
             there.RemoveAll(b => b.Id == id);
             result.RemovedBackups.Add(id);

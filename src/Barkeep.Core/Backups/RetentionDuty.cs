@@ -5,9 +5,10 @@ using Barkeep.Repo;
 namespace Barkeep.Backups;
 
 /// <summary>Lets go what a server's retention policy does not want. For cron.</summary>
-public sealed class RetentionDuty(Repository repository, ServerConfig server, Locations locations, HookScripts? hooks = null)
+/// <param name="removing">Is told of each backup that is about to be removed.</param>
+public sealed class RetentionDuty(Repository repository, ServerConfig server, Locations locations, HookScripts? hooks = null, Action<BackupId>? removing = null)
 {
-    readonly Collector _collector = new(repository, server.Name, locations) { Hooks = hooks };
+    readonly Collector _collector = new(repository, server.Name, locations) { Hooks = hooks, Removing = removing };
 
     /// <summary>Judges every backup; reads the heads of all manifests.</summary>
     /// <exception cref="Common.BarkeepException">NewerRepository, Storage.</exception>

@@ -129,6 +129,7 @@ public static class Durable
             using (var file = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None))
             {
                 File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+                Possession.Give(file, temporary);
                 RandomAccess.Write(file, content, 0);
                 Flush(file, temporary);
             }
@@ -192,6 +193,7 @@ public static class Durable
         {
             throw Errno.From(e, $"creating directory {directory}");
         }
+        Possession.GiveDirectory(directory);
         if (!string.IsNullOrEmpty(parent))
         {
             FlushDirectory(parent);

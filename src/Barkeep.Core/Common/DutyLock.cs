@@ -23,7 +23,7 @@ public sealed class DutyLock : IDisposable
         SafeFileHandle file;
         try
         {
-            file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+            file = Possession.OpenOrMake(path, FileAccess.ReadWrite, FileShare.ReadWrite);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -51,7 +51,7 @@ public sealed class DutyLock : IDisposable
     /// <exception cref="BarkeepException">Storage: this filesystem has no locks.</exception>
     public static DutyLock? TryShare(string path)
     {
-        if ((TryOpen(path, FileMode.OpenOrCreate, FileAccess.ReadWrite) ?? TryOpen(path, FileMode.Open, FileAccess.Read)) is not { } file)
+        if ((TryOpen(() => Possession.OpenOrMake(path, FileAccess.ReadWrite, FileShare.ReadWrite)) ?? TryOpen(() => OpenToRead(path))) is not { } file)
         {
             return null;
         }
@@ -78,7 +78,7 @@ public sealed class DutyLock : IDisposable
         {
             return false;
         }
-        using var file = TryOpen(path, FileMode.Open, FileAccess.Read) ?? throw Errno.From(new UnauthorizedAccessException("it cannot be opened"), $"asking for the lock on {path}");
+        using var file = TryOpen(() => OpenToRead(path)) ?? throw Errno.From(new UnauthorizedAccessException("it cannot be opened"), $"asking for the lock on {path}");
         // Asking does not take the lock: a process that wants it at this moment must not be turned away.
         var wanted = new NativeMethods.FileLock { Type = NativeMethods.WriteLock };
         return NativeMethods.Lock((int)file.DangerousGetHandle(), NativeMethods.GetOpenFileLock, ref wanted) == 0
@@ -140,11 +140,13 @@ public sealed class DutyLock : IDisposable
         }
     }
 
-    static SafeFileHandle? TryOpen(string path, FileMode mode, FileAccess access)
+    static SafeFileHandle OpenToRead(string path) => File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+
+    static SafeFileHandle? TryOpen(Func<SafeFileHandle> open)
     {
         try
         {
-            return File.OpenHandle(path, mode, access, FileShare.ReadWrite);
+            return open();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

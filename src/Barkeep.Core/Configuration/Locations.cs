@@ -49,6 +49,10 @@ public sealed record Locations(string Home, string Restore, string ConfigDirecto
 
     public string CronLock(ServerName server) => LockFile(server, "cron");
 
+    /// <summary>All of a server's lock files, whether they are there yet or not.</summary>
+    public IReadOnlyList<string> LockFiles(ServerName server) =>
+        [ReceiverLock(server), BackupLock(server), CollectionLock(server), RestoreLock(server), CatalogLock(server), CronLock(server)];
+
     /// <summary>What backups say that cron started by itself.</summary>
     public string BackupLog(ServerName server) => Path.Combine(Home, "log", $"{server}-backup.log");
 

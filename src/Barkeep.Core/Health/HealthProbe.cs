@@ -52,6 +52,7 @@ public sealed class HealthProbe(ServerConfig config, Locations locations, TimePr
                 RepositoryFailure = received.Notes is [var note, ..] ? new(ErrorKind.Damaged, note) : null,
             };
             TryWrite(locations.ServerDirectory(config.Name));
+            TryLocks();
             return facts;
         }
         catch (BarkeepException e)
@@ -84,6 +85,22 @@ public sealed class HealthProbe(ServerConfig config, Locations locations, TimePr
         catch (BarkeepException e)
         {
             return facts with { StreamingFailure = e };
+        }
+    }
+
+    // One that another user has left keeps what it is for from being done.
+    void TryLocks()
+    {
+        foreach (var file in locations.LockFiles(config.Name).Where(File.Exists))
+        {
+            try
+            {
+                File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite).Dispose();
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw Errno.From(e, $"opening lock file {file}");
+            }
         }
     }
 

@@ -39,6 +39,7 @@ sealed class TailFile : IDisposable
         }
         // Never over a file that is there: it may be all that is left of acknowledged WAL.
         _file = File.OpenHandle(_path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        Possession.Give(_file, _path);
     }
 
     public SegmentName Name { get; }

@@ -43,6 +43,7 @@ public sealed class DirectoryStore(string root)
                 // A sweep may come between the file's creation and its mark.
                 if (DutyLock.TryMark(file, temporary) && File.Exists(temporary))
                 {
+                    Possession.Give(file, temporary);
                     return new(name, file, temporary, final, BeforeEach);
                 }
                 file.Dispose();

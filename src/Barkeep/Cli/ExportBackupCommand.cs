@@ -10,7 +10,7 @@ sealed class ExportBackupCommand : SessionCommand
 {
     readonly Argument<string> _server = CommonArguments.Server();
     readonly Argument<string> _backup = CommonArguments.Backup();
-    readonly Argument<string> _directory = CommonArguments.Directory("DIRECTORY", "where the tar is to appear");
+    readonly Argument<string> _directory = CommonArguments.Place("DIRECTORY", "where the tar is to appear");
     readonly Option<string> _compression = new("--compression") { Description = "none (the default), gzip or zstd", DefaultValueFactory = static _ => "none" };
     readonly Option<int?> _level = NumberOption.Between(1, 19, "how hard to compress: 1 to 9 with gzip, 1 to 19 with zstd", "--compression-level");
 

@@ -14,7 +14,7 @@ static unsafe class OwnProgram
     const long LongLog = 8 << 20;
 
     const int ReadOnly = 0;
-    const int AppendOrCreate = 1 | 0x40 | 0x400;
+    const int Append = 1 | 0x400;
 
     /// <summary>The file that this process runs, with its whole path.</summary>
     /// <exception cref="BarkeepException">Failed: the system does not say.</exception>
@@ -29,6 +29,7 @@ static unsafe class OwnProgram
         {
             Durable.Supersede(logFile, $"{logFile}.1");
         }
+        Possession.MakePrivate(logFile);
         return Start(arguments, logFile, NativeMethods.SpawnNewSession);
     }
 
@@ -56,7 +57,7 @@ static unsafe class OwnProgram
             Check(NativeMethods.AddOpen(actions, 0, "/dev/null", ReadOnly, 0));
             if (logFile is not null)
             {
-                Check(NativeMethods.AddOpen(actions, 1, logFile, AppendOrCreate, 0x180));
+                Check(NativeMethods.AddOpen(actions, 1, logFile, Append, 0));
                 Check(NativeMethods.AddDuplicate(actions, 1, 2));
             }
             Check(NativeMethods.Spawn(out var pid, FileName, actions, attributes, words, variables));

@@ -17,7 +17,7 @@ static class CommonArguments
     public static Argument<string> Backup() => WithBackups(new("BACKUP_ID") { Description = "an id, a name, or latest (last), oldest (first), last-failed, latest-full" });
 
     /// <summary>A directory. Empty is what a shell makes of a variable that is not set, and never meant.</summary>
-    public static Argument<string> Directory(string name, string description)
+    public static Argument<string> Place(string name, string description)
     {
         var argument = new Argument<string>(name) { Description = description };
         argument.Validators.Add(result =>

@@ -11,15 +11,13 @@ static class RetentionReport
     /// <summary>What cannot be done now is said, and is no failure: cron has other things to do.</summary>
     public static async Task EnforceAsync(Session session, ServerConfig config, Repository repository, CancellationToken cancellationToken)
     {
-        var duty = new RetentionDuty(repository, config, session.Locations, session.HooksWhileLockedOf(config));
+        var duty = new RetentionDuty(
+            repository, config, session.Locations, session.HooksWhileLockedOf(config),
+            id => session.Output.Info($"Enforcing retention policy: removing backup {id} for server {config.Name}"));
         var obsolete = await duty.FindObsoleteAsync(cancellationToken);
         if (obsolete.Count == 0)
         {
             return;
-        }
-        foreach (var verdict in obsolete)
-        {
-            session.Output.Info($"Enforcing retention policy: removing backup {verdict.Backup.Id} for server {config.Name}");
         }
         try
         {
