@@ -7,6 +7,7 @@ public static class Errno
 {
     public const int NotPermitted = 1;
     public const int NoEntry = 2;
+    public const int NoProcess = 3;
     public const int Exists = 17;
     public const int Invalid = 22;
     public const int NoSpace = 28;

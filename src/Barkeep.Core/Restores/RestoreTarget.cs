@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
@@ -89,13 +90,17 @@ static class RestoreTarget
     /// <exception cref="BarkeepException">TargetInUse.</exception>
     public static void CheckNotRunning(string path)
     {
-        if (RunningServer(path) is { } pid)
+        var (running, sawAll) = FindServer(path);
+        if (running is { } pid)
         {
             throw new BarkeepException(ErrorKind.TargetInUse, $"PostgreSQL is running on {path} (process {pid})", "stop it, or restore elsewhere");
         }
-        if (File.Exists(Path.Combine(path, PidFile)) && !SeesAllProcesses() && File.Exists(Path.Combine(path, ManifestCheck.ControlFile)))
+        if (!sawAll && File.Exists(Path.Combine(path, PidFile)) && File.Exists(Path.Combine(path, ManifestCheck.ControlFile)))
         {
-            throw new BarkeepException(ErrorKind.TargetInUse, $"{path} has a {PidFile}: PostgreSQL runs on it, in another container perhaps, or was killed", $"stop it; if none is running, remove {PidFile}");
+            throw new BarkeepException(
+                ErrorKind.TargetInUse,
+                $"{path} has a {PidFile}: PostgreSQL runs on it where this process may not look, in another container or as another user, or was killed",
+                $"stop it; if none is running, remove {PidFile}");
         }
     }
 
@@ -127,35 +132,49 @@ static class RestoreTarget
     }
 
     // Process ids are of no use across containers. A server's working directory is its data directory, by whatever path.
-    static int? RunningServer(string path)
+    static (int? Running, bool SawAll) FindServer(string path)
     {
         var directory = StatusOf(path);
+        var sawAll = ListsAllProcesses();
         foreach (var process in Directory.EnumerateDirectories("/proc"))
         {
-            if (int.TryParse(Path.GetFileName(process), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
-                && TargetCalls.StatAt(NativeMethods.AtCurrentDirectory, $"{process}/cwd", 0, TargetCalls.BasicWanted, out var status) == 0
-                && status.Inode == directory.Inode && status.Device == directory.Device && IsPostgres(process))
+            if (!int.TryParse(Path.GetFileName(process), NumberStyles.None, CultureInfo.InvariantCulture, out var pid) || !MayBePostgres(process))
             {
-                return pid;
+                continue;
+            }
+            if (TargetCalls.StatAt(NativeMethods.AtCurrentDirectory, $"{process}/cwd", 0, TargetCalls.BasicWanted, out var status) != 0)
+            {
+                // A process that has just ended runs on nothing. Another user's is shown only to CAP_SYS_PTRACE, which root need not have.
+                sawAll &= Marshal.GetLastPInvokeError() is Errno.NoEntry or Errno.NoProcess;
+            }
+            else if (status.Inode == directory.Inode && status.Device == directory.Device)
+            {
+                return (pid, sawAll);
             }
         }
-        return null;
+        return (null, sawAll);
     }
 
-    static bool IsPostgres(string process)
+    static bool MayBePostgres(string process)
     {
         try
         {
             return File.ReadAllText($"{process}/comm").StartsWith("postgres", StringComparison.Ordinal);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (UnauthorizedAccessException)
         {
+            return true;
+        }
+        catch (IOException)
+        {
+            // It has ended.
             return false;
         }
     }
 
-    // The namespace of the machine's first process has this fixed inode (include/linux/proc_ns.h, PROC_PID_INIT_INO).
-    static bool SeesAllProcesses() => new FileInfo("/proc/self/ns/pid").LinkTarget == "pid:[4026531836]";
+    // The namespace of the machine's first process has this fixed inode (include/linux/proc_ns.h, PROC_PID_INIT_INO). Where /proc is mounted
+    // with hidepid, that process is hidden like all of other users.
+    static bool ListsAllProcesses() => new FileInfo("/proc/self/ns/pid").LinkTarget == "pid:[4026531836]" && Directory.Exists("/proc/1");
 
     static void CheckWritable(string path)
     {

@@ -52,6 +52,9 @@ public sealed class BarkeepRig : IAsyncDisposable
     /// <summary>The uid and gid that commands run as; null is this process's own (root).</summary>
     public (int Uid, int Gid)? User { get; set; }
 
+    /// <summary>A program, and its arguments, that runs the commands, as <c>nice</c> does; none when it is empty.</summary>
+    public IReadOnlyList<string> Launcher { get; set; } = [];
+
     /// <summary>Runs everything as the postgres user, and gives it the directories.</summary>
     public async Task RunAsPostgresAsync()
     {
@@ -108,7 +111,7 @@ public sealed class BarkeepRig : IAsyncDisposable
         command[0] = Path.Combine(LinkDirectory, command[0]);
         var files = Path.Combine(_directory, "runs", $"{Interlocked.Increment(ref _runs)}");
         string[] asUser = User is var (uid, gid) ? ["setpriv", $"--reuid={uid}", $"--regid={gid}", "--clear-groups"] : [];
-        var process = BarkeepProcess.Start([.. strace?.Launch($"{files}.strace") ?? [], .. asUser, .. command], files, Environment);
+        var process = BarkeepProcess.Start([.. strace?.Launch($"{files}.strace") ?? [], .. Launcher, .. asUser, .. command], files, Environment);
         lock (_started)
         {
             _started.Add(process);

@@ -66,6 +66,29 @@ public sealed class DeltaCommandTests(DeltaCluster cluster)
         }
     }
 
+    [Theory]
+    [InlineData("setpriv", "--bounding-set=-sys_ptrace")]
+    [InlineData("unshare", "--mount", "sh", "-c", """mount -t proc -o hidepid=2 proc /proc && exec setpriv --bounding-set=-sys_ptrace "$@" """, "sh")]
+    public async Task R2_a_copy_that_a_server_runs_on_is_refused_also_to_a_root_that_may_not_look_at_other_users_processes(params string[] launcher)
+    {
+        var source = await cluster.GetAsync();
+        await using var rig = Rig(source);
+        rig.Launcher = launcher;
+        await source.RestoreAsync(rig.RestoreDirectory, source.Second);
+        await using (var server = await source.StartAsync(rig.RestoreDirectory))
+        {
+            var refused = await rig.RunAsync("restore-last", "--delta");
+            Assert.Equal(54, refused.ExitCode);
+            Assert.Contains("postmaster.pid", refused.Error, StringComparison.Ordinal);
+            Assert.True(server.IsRunning);
+            await server.StopAsync();
+        }
+
+        // Other servers that it may not look at, the source among them, do not matter where none has left its mark.
+        (await rig.RunAsync("restore-last", "--delta")).Checked();
+        await source.AssertFreshAsync(rig.RestoreDirectory);
+    }
+
     [Fact]
     public async Task Files_that_the_record_vouches_for_are_not_opened_and_only_pages_that_changed_are_written()
     {
