@@ -51,6 +51,21 @@ sealed class PageMoves(int packs)
         }
     }
 
+    /// <summary>Forgets what was to be written of these files.</summary>
+    public void Remove(IReadOnlySet<int> entries)
+    {
+        lock (_lock)
+        {
+            foreach (var moves in _byPack.OfType<List<PageMove>>())
+            {
+                Bytes -= moves.Where(m => entries.Contains(m.Entry)).Sum(static m => (long)m.Count * Page.Size);
+                moves.RemoveAll(m => entries.Contains(m.Entry));
+            }
+            Bytes -= Zeros.Where(z => entries.Contains(z.Entry)).Sum(static z => (long)z.Count * Page.Size);
+            Zeros.RemoveAll(z => entries.Contains(z.Entry));
+        }
+    }
+
     /// <summary>What is wanted of a pack, and no longer held here; null when nothing is.</summary>
     public List<PageMove>? Take(int pack)
     {

@@ -20,8 +20,9 @@ sealed class RestoreWriting(
 
         // 2. What differs; then what does not belong goes, and gives its room back.
         var (moves, compared) = await CompareAsync(isDelta, found, cancellationToken);
-        var meter = new ProgressMeter(progress, moves.Bytes + plan.WalBytes);
         var there = isDelta ? Sweep(cancellationToken) : found;
+        Renew(there.TouchedSince(found), there, moves);
+        var meter = new ProgressMeter(progress, moves.Bytes + plan.WalBytes);
         foreach (var tree in layout.Trees)
         {
             tree.Adopt();
@@ -51,7 +52,7 @@ sealed class RestoreWriting(
             tree.Flush();
         }
         Finish(content, configuration.Replaced);
-        return (meter.Done, disarmed, isDelta ? compared with { RemovedCount = there.RemovedCount } : null);
+        return (meter.Done, disarmed, isDelta ? compared with { PageBytes = moves.Bytes, RemovedCount = there.RemovedCount } : null);
     }
 
     // The record of the last restore may be large, and nobody needs it longer than this.
@@ -65,7 +66,7 @@ sealed class RestoreWriting(
         }
         var comparison = new TargetComparison(source, layout, found, record, new PackIndexCache(source.Lineage.Packs));
         var moves = await comparison.RunAsync(jobs, progress, cancellationToken);
-        return (moves, new(comparison.SkippedFiles, comparison.SkippedBytes, comparison.ReadFiles, comparison.ReadBytes, moves.Bytes, 0));
+        return (moves, new(comparison.SkippedFiles, comparison.SkippedBytes, comparison.ReadFiles, comparison.ReadBytes, 0, 0));
     }
 
     // It knows the directories outside of an unfinished restore before this one, too.
@@ -108,6 +109,27 @@ sealed class RestoreWriting(
             new TargetSweep(layout.Trees[root], root, expected, plan.Ownership, there, isRemoving: true).Run(cancellationToken);
         }
         return there;
+    }
+
+    // What was compared is no more what is there. Made anew, such a file is right whatever happened to it, and whoever still writes to the old one writes to nothing.
+    void Renew(IReadOnlySet<int> touched, TargetFindings there, PageMoves moves)
+    {
+        if (touched.Count == 0)
+        {
+            return;
+        }
+        moves.Remove(touched);
+        foreach (var index in touched.Order())
+        {
+            var entry = source.Manifest.Entries[index];
+            if (there.Kept.Remove(index))
+            {
+                var (tree, path) = layout.Locate(entry.Path);
+                tree.DeleteFile(path);
+            }
+            moves.AddFile(entry, index);
+        }
+        warnings.Add($"something else was at work in {plan.Target} while its files were compared: {touched.Count} of them, {source.Manifest.Entries[touched.Min()].Path} the first, were made anew");
     }
 
     void Finish(byte[] control, IReadOnlySet<string> replaced)

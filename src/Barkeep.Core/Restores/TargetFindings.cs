@@ -12,6 +12,10 @@ sealed class TargetFindings
     /// <summary>Files that stay, at least in part, by the index of their manifest entry.</summary>
     public Dictionary<int, KeptFile> Kept { get; } = [];
 
+    /// <summary>Files that stayed in one of two looks only, or are not what they were in the other.</summary>
+    public IReadOnlySet<int> TouchedSince(TargetFindings earlier) =>
+        Kept.Keys.Union(earlier.Kept.Keys).Where(i => Kept.GetValueOrDefault(i).State != earlier.Kept.GetValueOrDefault(i).State).ToHashSet();
+
     /// <summary>Paths of what does not belong, the first of them, for people; old WAL, of which there may be much, is only counted.</summary>
     public List<string> Removed { get; } = [];
 

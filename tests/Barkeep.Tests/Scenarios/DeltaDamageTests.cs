@@ -1,3 +1,4 @@
+using Barkeep.Restores;
 using Barkeep.Tests.Rig;
 using Xunit;
 
@@ -90,6 +91,49 @@ public sealed class DeltaDamageTests(DeltaCluster cluster)
         await source.DeltaAsync(scratch.Path);
     }
 
+    [Theory]
+    [InlineData("""ln "$1" "$2" """)]
+    [InlineData("""rm "$1" """)]
+    [InlineData("""truncate --size=8192 "$1" """)]
+    [InlineData("""printf 'mine' | dd of="$1" bs=1 seek=12345 conv=notrunc status=none""")]
+    [InlineData("""cp "$1" "$2" && printf 'mine' | dd of="$2" bs=1 seek=12345 conv=notrunc status=none && mv "$2" "$1" """)]
+    public async Task A_file_that_something_else_touches_while_files_are_compared_is_made_anew(string script)
+    {
+        var source = await cluster.GetAsync();
+        using var scratch = new Scratch("target");
+        var target = Path.Combine(scratch.Path, "data");
+        await source.RestoreAsync(target, source.First);
+        var (file, other) = (Path.Combine(target, await source.Source.ScalarAsync<string>("SELECT pg_relation_filepath('same')")), Path.Combine(scratch.Path, "other"));
+        var content = await File.ReadAllBytesAsync(file);
+
+        var result = await RestoreJob.RunAsync(source.Into(target) with { OnPlanned = _ => Shell(script, file, other) }, null, default);
+
+        await source.AssertFreshAsync(target);
+        Assert.Contains(result.Warnings, w => w.Contains("something else was at work", StringComparison.Ordinal));
+        Assert.True(result.Delta!.PageBytes > content.Length, $"{result.Delta}");
+        if (File.Exists(other))
+        {
+            Assert.Equal(content, await File.ReadAllBytesAsync(other));
+        }
+        Assert.Empty((await source.DeltaAsync(target)).Warnings);
+    }
+
+    [Fact]
+    public async Task A_file_that_comes_while_files_are_compared_is_made_anew()
+    {
+        var source = await cluster.GetAsync();
+        using var scratch = new Scratch("target");
+        await source.RestoreAsync(scratch.Path, source.Second);
+        // A page of zeros, which no one writes into a new file.
+        var file = Path.Combine(scratch.Path, "pg_multixact/members/0000");
+        Assert.DoesNotContain(await File.ReadAllBytesAsync(file), b => b != 0);
+        File.Delete(file);
+
+        await RestoreJob.RunAsync(source.Into(scratch.Path) with { OnPlanned = _ => File.WriteAllBytes(file, [.. Enumerable.Repeat((byte)1, 8192)]) }, null, default);
+
+        await source.AssertFreshAsync(scratch.Path);
+    }
+
     static async Task<string> StrikeAsync(Random random, string target, string outside, int number)
     {
         var files = new DirectoryInfo(target).EnumerateFiles("*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint })
@@ -152,6 +196,13 @@ public sealed class DeltaDamageTests(DeltaCluster cluster)
 
     static async Task ShellAsync(string script, params string[] arguments) =>
         (await Command.RunAsync("sh", ["-ec", script, "sh", .. arguments])).Checked();
+
+    static void Shell(string script, params string[] arguments)
+    {
+        using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("sh", ["-ec", script, "sh", .. arguments]))!;
+        process.WaitForExit();
+        Assert.Equal(0, process.ExitCode);
+    }
 
     static async Task FlipAsync(string file, long offset)
     {
