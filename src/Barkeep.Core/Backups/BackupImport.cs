@@ -114,6 +114,7 @@ public sealed class BackupImport(ServerName server, Locations locations, ILogger
         var file = 0;
         return head.Manifest with
         {
+            Hash = null,
             Packs = pages.Packs,
             Entries = [.. head.Manifest.Entries.Select(e => e.Kind == ManifestEntryKind.File ? e with { Runs = pages.RunsOf(file++) } : e)],
         };

@@ -10,4 +10,7 @@ public sealed record Manifest
 
     /// <summary>In the order of their paths; a directory precedes what is in it.</summary>
     public required IReadOnlyList<ManifestEntry> Entries { get; init; }
+
+    /// <summary>The hash that its object ends with: no other manifest has it, of whatever repository. Null while there is no object.</summary>
+    public UInt128? Hash { get; init; }
 }

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.IO.Hashing;
 using Barkeep.Common;
 using Barkeep.Storage;
@@ -33,6 +34,13 @@ static class ManifestObject
         return reader is null ? null : (await ReadInfoAsync(reader, cancellationToken)).Info;
     }
 
+    /// <summary>Reads nothing but <see cref="Manifest.Hash"/>, and does not check whether the rest is what it was; null when there is no such object, or less than that of it.</summary>
+    public static async Task<UInt128?> TryReadHashAsync(DirectoryStore store, string name, CancellationToken cancellationToken)
+    {
+        using var reader = await store.TryOpenAsync(name, cancellationToken);
+        return reader is null || reader.Length < HashLength ? null : await ReadHashAsync(reader, cancellationToken);
+    }
+
     /// <summary>Reads and checks the whole manifest.</summary>
     /// <exception cref="BarkeepException">ObjectMissing, Damaged, HostilePath, NewerRepository.</exception>
     public static async Task<Manifest> ReadAsync(DirectoryStore store, string name, CancellationToken cancellationToken)
@@ -40,10 +48,10 @@ static class ManifestObject
         using var reader = await store.OpenAsync(name, cancellationToken);
         var (info, bodyOffset) = await ReadInfoAsync(reader, cancellationToken);
         var bodyEnd = reader.Length - HashLength;
-        await CheckHashAsync(reader, bodyEnd, cancellationToken);
+        var hash = await CheckHashAsync(reader, bodyEnd, cancellationToken);
         using var range = new ObjectRangeStream(reader, bodyOffset, bodyEnd);
         Manifest? manifest = null;
-        SealedBody.ReadBody(name, range, body => manifest = ReadBody(name, info, body));
+        SealedBody.ReadBody(name, range, body => manifest = ReadBody(name, info, body, hash));
         return manifest!;
     }
 
@@ -53,20 +61,20 @@ static class ManifestObject
     {
         var info = Record.Open(name, Kind, Version, bytes, RepoJson.Default.BackupInfo, out var length);
         Manifest? manifest = null;
-        SealedBody.Read(name, bytes, length, body => manifest = ReadBody(name, info, body));
+        SealedBody.Read(name, bytes, length, body => manifest = ReadBody(name, info, body, BinaryPrimitives.ReadUInt128BigEndian(bytes.AsSpan(^HashLength..))));
         return manifest!;
     }
 
-    static Manifest ReadBody(string name, BackupInfo info, Stream body)
+    static Manifest ReadBody(string name, BackupInfo info, Stream body, UInt128 hash)
     {
         var (packs, entries) = ManifestBody.Read(name, body);
-        return new() { Info = info, Packs = packs, Entries = entries };
+        return new() { Info = info, Packs = packs, Entries = entries, Hash = hash };
     }
 
     static Task<(BackupInfo Info, int Length)> ReadInfoAsync(ObjectReader reader, CancellationToken cancellationToken) =>
         SealedBody.ReadRecordAsync(reader, Kind, Version, RepoJson.Default.BackupInfo, cancellationToken);
 
-    static async Task CheckHashAsync(ObjectReader reader, long end, CancellationToken cancellationToken)
+    static async Task<UInt128> CheckHashAsync(ObjectReader reader, long end, CancellationToken cancellationToken)
     {
         var hash = new XxHash128();
         var buffer = new byte[1 << 16];
@@ -77,11 +85,14 @@ static class ManifestObject
             hash.Append(part.Span);
             offset += part.Length;
         }
-        var expected = new byte[HashLength];
-        await reader.ReadAsync(Math.Max(0, end), expected, cancellationToken);
-        if (!expected.AsSpan().SequenceEqual(hash.GetCurrentHash()))
-        {
-            throw Record.Damaged(reader.Name, "its hash does not match");
-        }
+        var expected = await ReadHashAsync(reader, cancellationToken);
+        return expected == hash.GetCurrentHashAsUInt128() ? expected : throw Record.Damaged(reader.Name, "its hash does not match");
+    }
+
+    static async Task<UInt128> ReadHashAsync(ObjectReader reader, CancellationToken cancellationToken)
+    {
+        var hash = new byte[HashLength];
+        await reader.ReadAsync(Math.Max(0, reader.Length - HashLength), hash, cancellationToken);
+        return BinaryPrimitives.ReadUInt128BigEndian(hash);
     }
 }

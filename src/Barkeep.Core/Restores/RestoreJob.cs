@@ -29,7 +29,7 @@ public static class RestoreJob
         try
         {
             var findings = Look(prepared, trees, cancellationToken);
-            return PlanWith(prepared, findings, trees[0]!);
+            return await PlanWithAsync(prepared, findings, trees[0]!, cancellationToken);
         }
         finally
         {
@@ -66,7 +66,7 @@ public static class RestoreJob
         {
             CheckStillEmpty(layout);
         }
-        var plan = prepared.IsOccupied ? PlanWith(prepared, findings, layout.Main) : prepared.Plan;
+        var plan = prepared.IsOccupied ? await PlanWithAsync(prepared, findings, layout.Main, cancellationToken) : prepared.Plan;
         options.OnPlanned?.Invoke(plan);
 
         // 2. From here on the directory is being written.
@@ -139,10 +139,11 @@ public static class RestoreJob
         return findings;
     }
 
-    static RestorePlan PlanWith(Preparation prepared, TargetFindings findings, TargetTree main) => prepared.Plan with
+    static async Task<RestorePlan> PlanWithAsync(Preparation prepared, TargetFindings findings, TargetTree main, CancellationToken cancellationToken)
     {
-        Delta = new(findings.Kept.Count, findings.Kept.Values.Sum(static k => k.State.Length), findings.RemovedCount, findings.Removed, RestoreRecord.IsThere(main)),
-    };
+        var hasRecord = await RestoreRecord.IsThereAsync(main, prepared.Source.Lineage.Backups, cancellationToken);
+        return prepared.Plan with { Delta = new(findings.Kept.Count, findings.Kept.Values.Sum(static k => k.State.Length), findings.RemovedCount, findings.Removed, hasRecord) };
+    }
 
     // Another restore may have been quicker than the claim.
     static void CheckStillEmpty(TargetLayout layout)

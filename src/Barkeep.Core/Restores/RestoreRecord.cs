@@ -13,7 +13,7 @@ sealed class RestoreRecord
 {
     public const string FileName = "barkeep.restored";
 
-    const int Version = 1;
+    const int Version = 2;
     const string Kind = "restored";
     const int MaxLength = 1 << 30;
     const int MaxHeadLength = 1 << 20;
@@ -35,9 +35,10 @@ sealed class RestoreRecord
         _files.TryGetValue(path, out var file) && file.State == state ? file.Entry : null;
 
     /// <summary>Reads it; null when there is none, or none that can be understood and believed.</summary>
-    public static RestoreRecord? TryRead(TargetTree tree)
+    /// <param name="backups">Those of the cluster in the repository at hand.</param>
+    public static async Task<RestoreRecord?> TryReadAsync(TargetTree tree, BackupCatalog backups, CancellationToken cancellationToken)
     {
-        if (!IsThere(tree))
+        if (!await IsThereAsync(tree, backups, cancellationToken))
         {
             return null;
         }
@@ -52,8 +53,11 @@ sealed class RestoreRecord
     }
 
     /// <summary>Whether there is one to be believed, by its head alone.</summary>
-    public static bool IsThere(TargetTree tree) =>
-        TryReadHead(tree)?.IsBelievable(tree.TryRead(ManifestCheck.ControlFile, Wal.ControlFile.FileSize)) == true;
+    /// <inheritdoc cref="TryReadAsync"/>
+    public static async Task<bool> IsThereAsync(TargetTree tree, BackupCatalog backups, CancellationToken cancellationToken) =>
+        TryReadHead(tree) is { } head
+        && head.IsBelievable(tree.TryRead(ManifestCheck.ControlFile, Wal.ControlFile.FileSize))
+        && await head.IsOfAsync(backups, cancellationToken);
 
     /// <summary>Reads only what it says of itself; null when there is none, or none that can be understood.</summary>
     public static Head? TryReadHead(TargetTree tree)
@@ -102,7 +106,7 @@ sealed class RestoreRecord
     }
 
     static Head HeadOf(RestoreSource source, TargetLayout layout, byte[] control) => new(
-        source.Lineage.Identity.SystemId.ToString(CultureInfo.InvariantCulture), source.Backup.Id.ToString(), PresentBootId(), HashOf(control), [.. layout.Trees.Select(RestoredPlace.Of)]);
+        source.Lineage.Identity.SystemId.ToString(CultureInfo.InvariantCulture), source.Backup.Id.ToString(), Print(source.Manifest.Hash), PresentBootId(), HashOf(control), [.. layout.Trees.Select(RestoredPlace.Of)]);
 
     // Of 100,000 files it has tens of MB, which memory need not hold.
     static void Write(Stream file, Head head, IReadOnlyList<string> packs, List<ManifestEntry> entries, List<FileState> states) =>
@@ -145,6 +149,8 @@ sealed class RestoreRecord
 
     static string HashOf(byte[] content) => Convert.ToHexStringLower(XxHash128.Hash(content));
 
+    static string? Print(UInt128? hash) => hash?.ToString("x32", CultureInfo.InvariantCulture);
+
     // Another one after every start of the machine (random(4)); empty where it is hidden.
     static string PresentBootId()
     {
@@ -158,10 +164,11 @@ sealed class RestoreRecord
         }
     }
 
+    /// <param name="ManifestHash">Of that backup's manifest; null in records of older versions.</param>
     /// <param name="BootId">The machine's, as it was when the record was written.</param>
     /// <param name="ControlHash">Of global/pg_control as it was restored.</param>
     /// <param name="Places">The directories that were written to, the target first.</param>
-    internal sealed record Head(string SystemId, string BackupId, string BootId, string ControlHash, IReadOnlyList<RestoredPlace> Places)
+    internal sealed record Head(string SystemId, string BackupId, string? ManifestHash, string BootId, string ControlHash, IReadOnlyList<RestoredPlace> Places)
     {
         /// <summary>
         /// Whether the times in it can be believed. A write reaches the disk before its time does, so that after a power cut a file may look
@@ -170,5 +177,12 @@ sealed class RestoreRecord
         /// <param name="control">The content of global/pg_control, which a server changes before anything else; null when it is not there.</param>
         public bool IsBelievable(byte[]? control) =>
             (BootId.Length > 0 && BootId == PresentBootId()) || (control is not null && HashOf(control) == ControlHash);
+
+        /// <summary>
+        /// Whether the packs that it names are those of this repository: another one of the same cluster gives the same names to others. They are where the very manifest is
+        /// that was restored, in a copy of the repository too.
+        /// </summary>
+        public async Task<bool> IsOfAsync(BackupCatalog backups, CancellationToken cancellationToken) =>
+            ManifestHash is not null && Repo.BackupId.TryParse(BackupId, out var id) && Print(await backups.TryGetManifestHashAsync(id, cancellationToken)) == ManifestHash;
     }
 }

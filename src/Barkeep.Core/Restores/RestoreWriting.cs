@@ -58,7 +58,7 @@ sealed class RestoreWriting(
     // The record of the last restore may be large, and nobody needs it longer than this.
     async Task<(PageMoves Moves, DeltaResult Compared)> CompareAsync(bool isDelta, TargetFindings found, CancellationToken cancellationToken)
     {
-        var record = isDelta ? RestoreRecord.TryRead(layout.Main) : null;
+        var record = isDelta ? await RestoreRecord.TryReadAsync(layout.Main, source.Lineage.Backups, cancellationToken) : null;
         if (isDelta)
         {
             RemoveControlFile();

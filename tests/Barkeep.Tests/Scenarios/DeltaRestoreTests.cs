@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.IO.Hashing;
 using System.Text;
+using System.Text.RegularExpressions;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Restores;
@@ -106,7 +107,9 @@ public sealed class DeltaRestoreTests(DeltaCluster cluster)
         }
         if (wasCut)
         {
-            await ComeFromAnotherBootAsync(Path.Combine(scratch.Path, "barkeep.restored"));
+            // As if the machine had been started anew since.
+            var boot = (await File.ReadAllTextAsync("/proc/sys/kernel/random/boot_id")).Trim();
+            await RewriteRecordAsync(Path.Combine(scratch.Path, "barkeep.restored"), version: 2, head => head.Replace(boot, "00000000-0000-4000-8000-000000000000", StringComparison.Ordinal));
         }
 
         var delta = (await source.DeltaAsync(scratch.Path)).Delta!;
@@ -124,6 +127,60 @@ public sealed class DeltaRestoreTests(DeltaCluster cluster)
         var delta = (await source.DeltaAsync(scratch.Path)).Delta!;
         Assert.Equal(0, delta.SkippedFiles);
         Assert.True(delta.ReadFiles > 1000);
+    }
+
+    [Fact]
+    public async Task The_record_is_believed_with_a_copy_of_the_repository_and_only_as_long_as_the_backup_is_there_that_it_speaks_of()
+    {
+        var source = await cluster.GetAsync();
+        using var scratch = new Scratch("repository");
+        var (target, home) = (Path.Combine(scratch.Path, "data"), Path.Combine(scratch.Path, "home"));
+        (await Command.RunAsync("cp", "-a", source.Locations.Home, home)).Checked();
+        var into = source.Into(target) with { Locations = source.Locations with { Home = home } };
+        await source.RestoreAsync(target, source.First);
+        Assert.True((await RestoreJob.PlanAsync(into, default)).Delta!.HasRecord);
+        Assert.True((await RestoreJob.RunAsync(into, null, default)).Delta!.SkippedFiles > 1000);
+
+        await source.DeltaAsync(target, source.First);
+        using var backup = new HandMadeBackup(source.Source, home);
+        await (await backup.LineageAsync()).Backups.RemoveAsync(source.First, default);
+        Assert.False((await RestoreJob.PlanAsync(into, default)).Delta!.HasRecord);
+        var delta = (await RestoreJob.RunAsync(into, null, default)).Delta!;
+        Assert.Equal(0, delta.SkippedFiles);
+        await source.AssertFreshAsync(target);
+    }
+
+    [Fact]
+    public async Task Into_what_another_repository_of_the_same_cluster_has_filled_though_its_packs_have_the_same_names()
+    {
+        await using var source = await TestCluster.StartNewAsync(new TestClusterOptions { Configuration = ["autovacuum = off"] });
+        await source.SqlAsync("CREATE TABLE t WITH (fillfactor = 50) AS SELECT i, md5(i::text) AS s FROM generate_series(1, 20000) i");
+        using var backup = new HandMadeBackup(source);
+        using var other = new HandMadeBackup(source);
+        var id = await backup.TakeAsync();
+        await source.SqlAsync("UPDATE t SET s = md5(s) WHERE i % 1000 = 0");
+        Assert.Equal(id, await other.TakeAsync());
+        using var scratch = new Scratch("target");
+        var (target, fresh) = (Path.Combine(scratch.Path, "target"), Path.Combine(scratch.Path, "fresh"));
+        var into = new RestoreOptions { Locations = backup.Locations, Server = ServerName.Parse(HandMadeBackup.Server), Target = target, Backup = id, IsDelta = true };
+        await RestoreJob.RunAsync(into, null, default);
+        await RestoreJob.RunAsync(into with { Locations = other.Locations, Target = fresh }, null, default);
+
+        var delta = (await RestoreJob.RunAsync(into with { Locations = other.Locations }, null, default)).Delta!;
+
+        await AssertSameAsync(target, fresh);
+        Assert.Equal(0, delta.SkippedFiles);
+    }
+
+    [Fact]
+    public async Task Into_what_an_older_version_restored_files_are_read()
+    {
+        var source = await cluster.GetAsync();
+        using var scratch = new Scratch("target");
+        await source.RestoreAsync(scratch.Path, source.First);
+        await RewriteRecordAsync(Path.Combine(scratch.Path, "barkeep.restored"), version: 1, static head => Regex.Replace(head, "\"manifestHash\":\"[0-9a-f]{32}\",", ""));
+        Assert.Equal(0, (await source.DeltaAsync(scratch.Path)).Delta!.SkippedFiles);
+        Assert.True((await source.DeltaAsync(scratch.Path)).Delta!.SkippedFiles > 1000);
     }
 
     [Fact]
@@ -246,18 +303,19 @@ public sealed class DeltaRestoreTests(DeltaCluster cluster)
     static async Task AssertSameAsync(string target, string fresh) =>
         Assert.Equal("", (await TreeImage.TakeAsync(target, "barkeep.restored")).Differences(await TreeImage.TakeAsync(fresh, "barkeep.restored")));
 
-    // The record as it would be had the machine been started anew since (docs/format.md, "Records"): all its hashes are right.
-    static async Task ComeFromAnotherBootAsync(string record)
+    // With another head (docs/format.md, "Records"): all its hashes are right.
+    static async Task RewriteRecordAsync(string record, int version, Func<string, string> change)
     {
         const int HashLength = 16;
         var bytes = await File.ReadAllBytesAsync(record);
         var end = Array.IndexOf(bytes, (byte)'\n') + 1;
         var head = Encoding.ASCII.GetString(bytes, 0, end).TrimEnd().Split(' ');
         var length = int.Parse(head[3], CultureInfo.InvariantCulture);
-        var boot = (await File.ReadAllTextAsync("/proc/sys/kernel/random/boot_id")).Trim();
         var payload = Encoding.UTF8.GetString(bytes, end, length);
-        Assert.Contains(boot, payload, StringComparison.Ordinal);
-        var changed = Encoding.UTF8.GetBytes(payload.Replace(boot, "00000000-0000-4000-8000-000000000000", StringComparison.Ordinal));
+        var changed = Encoding.UTF8.GetBytes(change(payload));
+        Assert.NotEqual(payload, change(payload));
+        head[2] = $"{version}";
+        head[3] = $"{changed.Length}";
         head[4] = Convert.ToHexStringLower(XxHash128.Hash(changed));
         byte[] rest = [.. Encoding.ASCII.GetBytes(string.Join(' ', head) + "\n"), .. changed, .. bytes.AsSpan((end + length)..^HashLength)];
         await File.WriteAllBytesAsync(record, [.. rest, .. XxHash128.Hash(rest)]);
