@@ -128,7 +128,7 @@ public sealed class BackupCatalog
 
     /// <summary><see cref="Manifest.Hash"/> of a backup's manifest, which is not read for it; null when there is none.</summary>
     internal Task<UInt128?> TryGetManifestHashAsync(BackupId id, CancellationToken cancellationToken) =>
-        ManifestObject.TryReadHashAsync(_store, NameOf(id, "manifest"), cancellationToken);
+        ManifestObject.TryReadHashAsync(_store, NameOf(id, BackupParts.Manifest), cancellationToken);
 
     /// <summary>The bytes of a backup's manifest as the object holds them, whole and checked, and what they say.</summary>
     /// <exception cref="BarkeepException">ObjectMissing, Damaged, HostilePath, NewerRepository.</exception>
