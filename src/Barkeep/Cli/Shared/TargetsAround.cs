@@ -105,14 +105,9 @@ sealed class TargetsAround
         {
             yield return string.Create(
                 CultureInfo.InvariantCulture,
-<<<<<<< HEAD
-                $"  Around {Text(TimestampTz.From(_time))}, {_distance.TotalMinutes:0} minutes before and after, on timeline {window.Timeline}");
-            var events = Nearest(moments).OrderBy(static e => e.Position).ThenBy(static e => e.Text, StringComparer.Ordinal).ToList();
-=======
                 $"  Around {Text(TimestampTz.From(_time))}, {_distance.TotalMinutes:0} minutes before and after, on timeline {found.Window.Timeline}");
             var moments = found.Moments;
             var events = Nearest(found).OrderBy(static e => e.Position).ThenBy(static e => e.Text, StringComparer.Ordinal).ToList();
->>>>>>> 02b2f55 (Go back to before a DROP DATABASE where it began: its files are gone before its commit, so that the position that was shown gave a database that nobody could connect to; show the time of its commit; refuse a stop in its midst with the position before it)
             if (events.Count == 0)
             {
                 yield return "    nothing was committed";
@@ -159,13 +154,8 @@ sealed class TargetsAround
         var commits = moments.Commits.Where(c => c.Time <= time).TakeLast(MaxCommitLines).Concat(moments.Commits.Where(c => c.Time > time).Take(MaxCommitLines));
         return commits.Select(static c => (c.Position, (TimestampTz?)c.Time, $"commit of transaction {c.Xid}"))
             .Concat(moments.RestorePoints.Select(static p => (p.Position, (TimestampTz?)p.Time, $"restore point {TargetsReport.Printable(p.Name)}")))
-<<<<<<< HEAD
             .Concat(moments.Switches.Select(static s => (s.Position, (TimestampTz?)s.Time, $"timeline {s.To} begins")))
-            .Concat(moments.Losses.Where(IsTold).Where(l => !IsPartOfAnother(l, moments.Losses)).Select(l => (l.Position, l.Time, Describe(l))));
-=======
-            .Concat(moments.Switches.Select(static s => (s.Position, (TimestampTz?)s.Time, $"timeline {s.To.Value} begins")))
             .Concat(moments.Losses.Where(IsTold).Where(l => !IsPartOfAnother(l, moments.Losses)).Select(l => (found.PositionBefore(l), l.Time, Describe(l) + Beginning(l, found))));
->>>>>>> 02b2f55 (Go back to before a DROP DATABASE where it began: its files are gone before its commit, so that the position that was shown gave a database that nobody could connect to; show the time of its commit; refuse a stop in its midst with the position before it)
     }
 
     // Indexes and TOAST tables go with their table; which of several is whose need not be known.
