@@ -149,7 +149,7 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
             Assert.Equal((history.OnSecond, new TimelineId(3)), (plan.Backup, plan.Route.History.Timeline));
             Assert.Contains(plan.Warnings, w => w.StartsWith($"backup {history.LastOnFirst} is newer, and is passed over: it is on timeline 1, which the server has left", StringComparison.Ordinal));
         }
-        Assert.Equal(history.LastOnFirst, (await RestoreJob.PlanAsync(options with { SuitsTarget = true, Timeline = new(1) }, default)).Backup);
+        Assert.Equal(history.LastOnFirst, (await RestoreJob.PlanAsync(options with { SuitsTarget = true, Timeline = new(TimelineId.First) }, default)).Backup);
     }
 
     [Fact]
