@@ -55,6 +55,72 @@ sealed class BackupCopy(
     {
         // What is there to back up, and what of it has changed?
         progress?.Report(new() { Step = BackupStep.Listing, Id = id, BeginLsn = session.Begin });
+        var scope = await FindScopeAsync(session, cancellationToken);
+
+        // Read and store it.
+        var packing = new Packing(packs, scope.Earlier?.Manifest.Packs ?? [], newCodec);
+        var recheck = facts.DataChecksums ? new PageRecheck(session, session.Begin) : null;
+        var plan = Plan(scope.Files);
+        var counter = new CopyCounter(About(session, scope, plan), time, progress);
+        await ReadFilesAsync(plan, connecting, () => new(packing, recheck, scope.Earlier), counter, cancellationToken);
+        var control = await ReadControlFileAsync(session, packing, cancellationToken);
+        var copyTime = counter.Elapsed;
+        counter.Report();
+
+        // The server ends the backup, and says what a restore begins with.
+        progress?.Report(new() { Step = BackupStep.Finishing, Id = id, BeginLsn = session.Begin });
+        var ending = await EndAsync(session, recheck, scope, cancellationToken);
+
+        // What restores would be slowed by is stored anew.
+        var all = Entries(scope.Files, control, ending);
+        var consolidation = new Consolidation(lineage.Packs, packing, _damage, options.Jobs);
+        await consolidation.RunAsync(all, Page.CountFor(counter.BytesRead), cancellationToken);
+        await packs.FinishAsync(cancellationToken);
+        _warnings.AddRange(_damage.Remarks);
+        Warn(ending);
+
+        // All of it is known now.
+        var (entries, names) = PackNumbers.Tidy(all, packing.Names);
+        return new() { Info = Describe(session, beginTime, scope, counter.BytesRead, copyTime, packs.StoredLength, ending, entries), Packs = names, Entries = entries };
+    }
+
+    BackupInfo Describe(
+        BackupSession session, DateTimeOffset beginTime, Scope scope, long bytesRead, TimeSpan copyTime, long bytesStored, Ending ending, List<ManifestEntry> entries) => new()
+    {
+        BackupId = id.ToString(),
+        Name = options.Name,
+        Server = server.Name.ToString(),
+        SystemId = facts.SystemId.ToString(CultureInfo.InvariantCulture),
+        ServerVersion = facts.VersionNumber,
+        DataDirectory = facts.DataDirectory,
+        SegmentSize = facts.SegmentSize.Bytes,
+        RelationSegmentBlocks = facts.RelationSegmentBlocks,
+        Timeline = ending.Label.Timeline.Value,
+        BeginLsnText = ending.Label.Start.ToString(),
+        EndLsnText = ending.Lsn.ToString(),
+        BeginTime = beginTime,
+        EndTime = time.GetLocalNow(),
+        BegunAt = session.BegunAt,
+        CopySeconds = copyTime.TotalSeconds,
+        Jobs = options.Jobs,
+        DataChecksums = facts.DataChecksums,
+        GroupAccess = facts.GroupAccess,
+        ClusterSize = entries.Sum(static e => e.Length),
+        ReadBytes = bytesRead,
+        StoredBytes = bytesStored,
+        FileCount = entries.Count(static e => e.Kind == ManifestEntryKind.File),
+        Parent = scope.Selection.Since?.ToString(),
+        WhyEverything = scope.WhyEverything,
+        Tablespaces = scope.Files.Tablespaces,
+        DamagedPages = ending.Damaged,
+        DamagedPageCount = ending.DamagedCount,
+        Settings = facts.Settings,
+        UnreadConfigFiles = ending.Unread,
+        Program = ProgramVersion.Signature,
+    };
+
+    async Task<Scope> FindScopeAsync(BackupSession session, CancellationToken cancellationToken)
+    {
         var timeline = await session.ReadTimelineAsync(cancellationToken);
         var searching = Task.Run(() => FindChangesAsync(timeline, session.Begin, cancellationToken), cancellationToken);
         var listing = session.UseAsync(s => FileList.ReadAsync(s, facts, cancellationToken), cancellationToken);
@@ -65,68 +131,7 @@ sealed class BackupCopy(
         earlier?.Match(files.Files);
         var selection = new PageSelection(earlier, changes);
         files.Files.ForEach(selection.Select);
-
-        // Read and store it.
-        var packing = new Packing(packs, earlier?.Manifest.Packs ?? [], newCodec);
-        var recheck = facts.DataChecksums ? new PageRecheck(session, session.Begin) : null;
-        var plan = Plan(files);
-        var counter = new CopyCounter(About(session, files, plan, selection.Since, whyEverything), time, progress);
-        await ReadFilesAsync(plan, connecting, () => new(packing, recheck, earlier), counter, cancellationToken);
-        var control = await ReadControlFileAsync(session, packing, cancellationToken);
-        var copyTime = counter.Elapsed;
-        counter.Report();
-
-        // The server ends the backup, and says what a restore begins with.
-        progress?.Report(new() { Step = BackupStep.Finishing, Id = id, BeginLsn = session.Begin });
-        var (external, unread) = await session.UseAsync(s => ConfigurationFiles.ReadAsync(s, facts, cancellationToken), cancellationToken);
-        var damaged = await DamagedAsync(session, recheck, cancellationToken);
-        var (end, labelFile) = await session.StopAsync(cancellationToken);
-        var label = ParseLabel(labelFile, session.Begin, selection.Since is null ? null : timeline);
-
-        // What restores would be slowed by is stored anew.
-        var entries = Entries(files, control, labelFile, external);
-        var consolidation = new Consolidation(lineage.Packs, packing, _damage, options.Jobs);
-        await consolidation.RunAsync(entries, Page.CountFor(counter.BytesRead), cancellationToken);
-        await packs.FinishAsync(cancellationToken);
-        _warnings.AddRange(_damage.Remarks);
-        Warn(recheck?.DamagedCount ?? 0, unread);
-
-        // The manifest says what it is.
-        var (tidied, names) = PackNumbers.Tidy(entries, packing.Names);
-        var info = new BackupInfo
-        {
-            BackupId = id.ToString(),
-            Name = options.Name,
-            Server = server.Name.ToString(),
-            SystemId = facts.SystemId.ToString(CultureInfo.InvariantCulture),
-            ServerVersion = facts.VersionNumber,
-            DataDirectory = facts.DataDirectory,
-            SegmentSize = facts.SegmentSize.Bytes,
-            RelationSegmentBlocks = facts.RelationSegmentBlocks,
-            Timeline = label.Timeline.Value,
-            BeginLsnText = label.Start.ToString(),
-            EndLsnText = end.ToString(),
-            BeginTime = beginTime,
-            EndTime = time.GetLocalNow(),
-            BegunAt = session.BegunAt,
-            CopySeconds = copyTime.TotalSeconds,
-            Jobs = options.Jobs,
-            DataChecksums = facts.DataChecksums,
-            GroupAccess = facts.GroupAccess,
-            ClusterSize = tidied.Sum(static e => e.Length),
-            ReadBytes = counter.BytesRead,
-            StoredBytes = packs.StoredLength,
-            FileCount = tidied.Count(static e => e.Kind == ManifestEntryKind.File),
-            Parent = selection.Since?.ToString(),
-            WhyEverything = whyEverything,
-            Tablespaces = files.Tablespaces,
-            DamagedPages = damaged,
-            DamagedPageCount = recheck?.DamagedCount ?? 0,
-            Settings = facts.Settings,
-            UnreadConfigFiles = unread,
-            Program = ProgramVersion.Signature,
-        };
-        return new() { Info = info, Packs = names, Entries = tidied };
+        return new(timeline, files, earlier, selection, whyEverything);
     }
 
     async Task<(EarlierBackup? Earlier, BlockChanges? Changes, string? WhyEverything)> FindChangesAsync(TimelineId timeline, Lsn begin, CancellationToken cancellationToken)
@@ -137,16 +142,16 @@ sealed class BackupCopy(
         return (earlier, changes, reason);
     }
 
-    BackupProgress About(BackupSession session, FileList files, ReadPlan plan, BackupId? since, string? whyEverything) => new()
+    BackupProgress About(BackupSession session, Scope scope, ReadPlan plan) => new()
     {
         Step = BackupStep.Copying,
         Id = id,
         BeginLsn = session.Begin,
         BytesTotal = plan.Length,
-        ClusterLength = files.Length,
-        FilesTotal = files.Files.Count,
-        Since = since,
-        WhyEverything = whyEverything,
+        ClusterLength = scope.Files.Length,
+        FilesTotal = scope.Files.Files.Count,
+        Since = scope.Selection.Since,
+        WhyEverything = scope.WhyEverything,
     };
 
     ReadPlan Plan(FileList files)
@@ -220,6 +225,15 @@ sealed class BackupCopy(
         }
     }
 
+    async Task<Ending> EndAsync(BackupSession session, PageRecheck? recheck, Scope scope, CancellationToken cancellationToken)
+    {
+        var (external, unread) = await session.UseAsync(s => ConfigurationFiles.ReadAsync(s, facts, cancellationToken), cancellationToken);
+        var damaged = await DamagedAsync(session, recheck, cancellationToken);
+        var (end, labelFile) = await session.StopAsync(cancellationToken);
+        var label = ParseLabel(labelFile, session.Begin, scope.Selection.Since is null ? null : scope.Timeline);
+        return new(label, labelFile, end, external, unread, damaged, recheck?.DamagedCount ?? 0);
+    }
+
     async Task<IReadOnlyList<DamagedPage>> DamagedAsync(BackupSession session, PageRecheck? recheck, CancellationToken cancellationToken) =>
         recheck is { DamagedCount: > 0 }
             ? await session.UseAsync(s => RelationNames.AddAsync(s, facts, recheck.Damaged, cancellationToken), cancellationToken)
@@ -240,18 +254,18 @@ sealed class BackupCopy(
         }
     }
 
-    void Warn(long damaged, List<string> unread)
+    void Warn(Ending ending)
     {
-        if (damaged > 0)
+        if (ending.DamagedCount > 0)
         {
-            _warnings.Add($"{damaged} pages on the server do not match their checksums: see show-backup {id}");
+            _warnings.Add($"{ending.DamagedCount} pages on the server do not match their checksums: see show-backup {id}");
         }
-        _warnings.AddRange(unread.Select(path => $"the role {server.BackupUser} may not read the configuration file {path}: GRANT pg_read_server_files to it, or keep a copy of the file"));
+        _warnings.AddRange(ending.Unread.Select(path => $"the role {server.BackupUser} may not read the configuration file {path}: GRANT pg_read_server_files to it, or keep a copy of the file"));
     }
 
-    static List<ManifestEntry> Entries(FileList files, BackupFile control, byte[] label, List<ManifestEntry> external)
+    static List<ManifestEntry> Entries(FileList files, BackupFile control, Ending ending)
     {
-        var entries = new List<ManifestEntry>(files.Files.Count + files.Directories.Count + external.Count + 2);
+        var entries = new List<ManifestEntry>(files.Files.Count + files.Directories.Count + ending.ConfigurationFiles.Count + 2);
         entries.AddRange(files.Directories.Distinct(StringComparer.Ordinal).Select(ManifestEntry.Directory));
         foreach (var file in files.Files.Append(control))
         {
@@ -260,9 +274,21 @@ sealed class BackupCopy(
                 entries.Add(entry);
             }
         }
-        entries.Add(ManifestEntry.Inline("backup_label", label));
-        entries.AddRange(external);
+        entries.Add(ManifestEntry.Inline("backup_label", ending.LabelFile));
+        entries.AddRange(ending.ConfigurationFiles);
         entries.Sort(static (a, b) => ManifestEntry.ComparePaths(a.Path, b.Path));
         return entries;
     }
+
+    /// <summary>What there is to back up.</summary>
+    /// <param name="Earlier">What it can build on.</param>
+    sealed record Scope(TimelineId Timeline, FileList Files, EarlierBackup? Earlier, PageSelection Selection, string? WhyEverything);
+
+    /// <summary>What became known when the server ended the backup.</summary>
+    /// <param name="Lsn">Where the cluster is consistent.</param>
+    /// <param name="ConfigurationFiles">Those outside the data directory.</param>
+    /// <param name="Unread">Those of them that the role may not read.</param>
+    /// <param name="Damaged">The first of the pages with a bad checksum.</param>
+    sealed record Ending(
+        BackupLabel Label, byte[] LabelFile, Lsn Lsn, List<ManifestEntry> ConfigurationFiles, List<string> Unread, IReadOnlyList<DamagedPage> Damaged, long DamagedCount);
 }
