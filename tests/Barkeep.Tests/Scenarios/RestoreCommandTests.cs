@@ -139,11 +139,13 @@ public sealed partial class RestoreCommandTests(RestorableCluster cluster)
     {
         var source = await cluster.GetAsync();
         await using var rig = Rig(source);
+        var closed = Path.Combine(rig.Home, HandMadeBackup.Server);
+        File.SetUnixFileMode(closed, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         string[] line = ["barman", "restore", HandMadeBackup.Server, "latest", rig.RestoreDirectory, option];
         foreach (var refused in new[] { await rig.RunAsync(line), await rig.RunAsync([.. line, "--dry-run"]) })
         {
             Assert.Equal((int)ErrorKind.Storage, refused.ExitCode);
-            Assert.Contains($"it will run as uid {PostgresUser.Uid}, to whom the files are given, and {Path.Combine(source.Home, HandMadeBackup.Server)} is open to uid 0 alone (leave --get-wal out", refused.Error, StringComparison.Ordinal);
+            Assert.Contains($"it will run as uid {PostgresUser.Uid}, to whom the files are given, and {closed} is open to uid 0 alone (leave --get-wal out", refused.Error, StringComparison.Ordinal);
         }
         Assert.Empty(Directory.EnumerateFileSystemEntries(rig.RestoreDirectory));
         // By a command of one's own, or where the files stay with whom the repository belongs to, it may work.
