@@ -1,6 +1,5 @@
 using System.Globalization;
 using Barkeep.Repo;
-using Barkeep.Wal;
 using Xunit;
 
 namespace Barkeep.Tests.Repo;
