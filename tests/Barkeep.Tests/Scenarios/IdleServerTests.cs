@@ -70,8 +70,9 @@ public sealed class IdleServerTests
     {
         var heard = TimeProvider.System.GetUtcNow().AddHours(1);
         var end = await source.ScalarAsync<string>("SELECT pg_current_wal_flush_lsn()::text");
+        var system = await source.ScalarAsync<string>("SELECT system_identifier::text FROM pg_control_system()");
         await File.WriteAllTextAsync(
             backup.Locations.ReceiverStateFile(ServerName.Parse(HandMadeBackup.Server)),
-            string.Create(CultureInfo.InvariantCulture, $$"""{"version":1,"processId":1,"phase":"Streaming","timeline":1,"written":"{{end}}","flushed":"{{end}}","archived":"0/0","serverEnd":"{{end}}","lastMessageAt":"{{heard:O}}","since":"{{heard:O}}","updatedAt":"{{heard:O}}"}"""));
+            string.Create(CultureInfo.InvariantCulture, $$"""{"version":1,"processId":1,"phase":"Streaming","systemId":"{{system}}","timeline":1,"written":"{{end}}","flushed":"{{end}}","archived":"0/0","serverEnd":"{{end}}","lastMessageAt":"{{heard:O}}","since":"{{heard:O}}","updatedAt":"{{heard:O}}"}"""));
     }
 }
