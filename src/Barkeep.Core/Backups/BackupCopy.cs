@@ -98,6 +98,9 @@ sealed class BackupCopy(
             Timeline = ending.Label.Timeline.Value,
             BeginLsnText = ending.Label.Start.ToString(),
             EndLsnText = ending.Lsn.ToString(),
+            CheckpointLsnText = ending.Label.Checkpoint.ToString(),
+            CheckpointTime = scope.Checkpoint.Position == ending.Label.Checkpoint ? scope.Checkpoint.Time : null,
+            FromStandby = ending.Label.FromStandby,
             BeginTime = beginTime,
             EndTime = time.GetLocalNow(),
             BegunAt = session.BegunAt,
@@ -121,8 +124,8 @@ sealed class BackupCopy(
 
     async Task<Scope> FindScopeAsync(BackupSession session, CancellationToken cancellationToken)
     {
-        var timeline = await session.ReadTimelineAsync(cancellationToken);
-        var searching = Task.Run(() => FindChangesAsync(timeline, session.Begin, cancellationToken), cancellationToken);
+        var (timeline, checkpoint) = await session.ReadCheckpointAsync(cancellationToken);
+        var searching = Task.Run(() => FindChangesAsync(timeline, session.Begin, checkpoint, cancellationToken), cancellationToken);
         var listing = session.UseAsync(s => FileList.ReadAsync(s, facts, cancellationToken), cancellationToken);
         await Task.WhenAll(searching, listing);
         var (earlier, changes, whyEverything) = await searching;
@@ -131,14 +134,15 @@ sealed class BackupCopy(
         earlier?.Match(files.Files);
         var selection = new PageSelection(earlier, changes);
         files.Files.ForEach(selection.Select);
-        return new(timeline, files, earlier, selection, whyEverything);
+        return new(timeline, checkpoint, files, earlier, selection, whyEverything);
     }
 
-    async Task<(EarlierBackup? Earlier, BlockChanges? Changes, string? WhyEverything)> FindChangesAsync(TimelineId timeline, Lsn begin, CancellationToken cancellationToken)
+    async Task<(EarlierBackup? Earlier, BlockChanges? Changes, string? WhyEverything)> FindChangesAsync(
+        TimelineId timeline, Lsn begin, CheckpointMark present, CancellationToken cancellationToken)
     {
         var earlier = await EarlierBackup.FindAsync(lineage, _damage, _warnings, cancellationToken);
         void Waiting() => progress?.Report(new() { Step = BackupStep.WaitingForChanges, Id = id, BeginLsn = begin });
-        var (changes, reason) = await search.FindAsync(earlier, facts, timeline, begin, options, Waiting, cancellationToken);
+        var (changes, reason) = await search.FindAsync(earlier, facts, timeline, begin, present, options, Waiting, cancellationToken);
         return (earlier, changes, reason);
     }
 
@@ -188,8 +192,22 @@ sealed class BackupCopy(
         async Task ReadAsync(Task<SqlSession> opening, CancellationToken token)
         {
             await using var session = await opening;
+            await ExpectSameServerAsync(session, token);
             using var frames = newBuilder();
             await new FileReader(server, plan, frames, limit, counter).RunAsync(session, token);
+        }
+    }
+
+    // One address may lead to several servers. Another one's files are of another moment, and nothing in the WAL would make up for it.
+    async Task ExpectSameServerAsync(SqlSession session, CancellationToken cancellationToken)
+    {
+        var reached = await ServerInstance.ReadAsync(session, cancellationToken);
+        if (reached != facts.Instance)
+        {
+            throw new BarkeepException(
+                ErrorKind.WrongSystem,
+                $"{ConnectionTarget.ForBackup(server)} leads to several servers: the backup was begun on {facts.Instance}, and a connection that was to read files has reached {reached}",
+                "set host and port to an address that leads to one server only, not to a load balancer's or a name with several addresses");
         }
     }
 
@@ -282,7 +300,7 @@ sealed class BackupCopy(
 
     /// <summary>What there is to back up.</summary>
     /// <param name="Earlier">What it can build on.</param>
-    sealed record Scope(TimelineId Timeline, FileList Files, EarlierBackup? Earlier, PageSelection Selection, string? WhyEverything);
+    sealed record Scope(TimelineId Timeline, CheckpointMark Checkpoint, FileList Files, EarlierBackup? Earlier, PageSelection Selection, string? WhyEverything);
 
     /// <summary>What became known when the server ended the backup.</summary>
     /// <param name="Lsn">Where the cluster is consistent.</param>

@@ -41,7 +41,12 @@ public sealed class BackupImport(ServerName server, Locations locations, ILogger
 
             // 3. Its pages and WAL; then it exists.
             await ImportAsync(head, lineage, tar, progress, cancellationToken);
-            if (await WalCompletion.CheckAsync(lineage, head.Backup, head.Manifest.Info, time, cancellationToken) is { } missing)
+            var check = await WalCompletion.CheckAsync(lineage, head.Backup, head.Manifest.Info, time, cancellationToken);
+            if (check.Fault is { } fault)
+            {
+                throw fault;
+            }
+            if (check.Missing is { } missing)
             {
                 logger.LogWarning("Backup {Id} still waits for WAL {Segment}", head.Backup, missing);
             }

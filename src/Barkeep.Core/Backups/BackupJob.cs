@@ -24,6 +24,7 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
     /// Busy: another backup is running. WrongSystem: another cluster answers. MissingGrant: names the grants.
     /// UnsupportedServer, WalLevelMinimal, ServerUnreachable, AuthenticationFailed, ConnectionLost, ServerError, DiskFull, Storage.
     /// Interrupted: cancelled before the backup existed.
+    /// WalDiverged: the backup exists, and is FAILED: the WAL that was received is not the server's. Damaged, ObjectMissing: it exists; the WAL that was received for it cannot be read.
     /// </exception>
     public async Task<BackupResult> RunAsync(BackupOptions options, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
     {
@@ -148,15 +149,22 @@ public sealed class BackupJob(ServerConfig server, Locations locations, ILogger 
         var limit = isReceiving || options.WaitWithoutReceiver ? options.WalTimeout : TimeSpan.Zero;
         var step = new BackupProgress { Step = BackupStep.WaitingForWal, Id = id, BeginLsn = info.BeginLsn, EndLsn = info.EndLsn, BytesDone = info.ReadBytes };
         progress?.Report(step);
-        var missing = await WalCompletion.WaitAsync(lineage, id, info, limit, time, name => progress?.Report(step with { Awaited = name }), cancellationToken);
-        if (missing is null)
+        var check = await WalCompletion.WaitAsync(lineage, id, info, limit, time, name => progress?.Report(step with { Awaited = name }), cancellationToken);
+        if (check.Fault is { } fault)
+        {
+            await RunHookAsync(lineage, id, fault.Kind == ErrorKind.WalDiverged ? "FAILED" : "WAITING_FOR_WALS", fault.Message, cancellationToken);
+            throw fault;
+        }
+        if (check.Missing is not { } missing)
         {
             return new(id, BackupState.Done, info, null, warnings);
         }
         var warning = isReceiving
-            ? $"WAL segment {missing} has not arrived within {limit.TotalSeconds:0} s; the backup is usable once it has, which cron notices"
+            ? $"WAL segment {missing} has not arrived within {limit.TotalSeconds:0} s; the backup is usable once it has, which cron notices{WhyReceiverWaits()}"
             : $"WAL segment {missing} is missing, and no receive-wal of server {server.Name} is running: start it (cron does) to make the backup usable";
         logger.LogWarning("Backup {Id}: {Warning}", id, warning);
         return new(id, BackupState.WaitingForWals, info, missing, [.. warnings, warning]);
+
+        string WhyReceiverWaits() => ReceiverState.TryRead(locations.ReceiverStateFile(server.Name)) is { Phase: not ReceiverPhase.Streaming, Reason: { } reason } ? $"; receive-wal: {reason}" : "";
     }
 }

@@ -63,9 +63,11 @@ sealed class BackupSession : IAsyncDisposable
         }
     }
 
-    /// <summary>The timeline that the backup begins on: that of the checkpoint it began with.</summary>
-    public Task<TimelineId> ReadTimelineAsync(CancellationToken cancellationToken) => UseAsync(
-        async s => new TimelineId((uint)await s.ScalarAsync<int>("reading the timeline", "SELECT timeline_id FROM pg_control_checkpoint()", cancellationToken)), cancellationToken);
+    /// <summary>The server's last checkpoint, and the timeline that it is on: the one that the backup began with, unless the server has made another since.</summary>
+    public Task<(TimelineId Timeline, CheckpointMark Checkpoint)> ReadCheckpointAsync(CancellationToken cancellationToken) => UseAsync(
+        async s => (await s.ListAsync("reading the last checkpoint", "SELECT timeline_id, checkpoint_lsn::text, redo_lsn::text, checkpoint_time FROM pg_control_checkpoint()",
+            static r => (new TimelineId((uint)r.GetInt32(0)), new CheckpointMark(Lsn.Parse(r.GetString(1)), Lsn.Parse(r.GetString(2)), new DateTimeOffset(r.GetDateTime(3)))),
+            cancellationToken))[0], cancellationToken);
 
     /// <summary>Uses the session for something else meanwhile.</summary>
     public async Task<T> UseAsync<T>(Func<SqlSession, Task<T>> use, CancellationToken cancellationToken)

@@ -23,16 +23,17 @@ sealed class ChangeSearch(ServerConfig server, Locations locations, Lineage line
     /// <summary>What has changed from the earlier backup's begin to this one's.</summary>
     /// <param name="earlier">Null when there is none.</param>
     /// <param name="timeline">The server's, at the begin.</param>
+    /// <param name="present">The server's last checkpoint, at the begin or after it.</param>
     /// <param name="waiting">Is told, once, that WAL is being waited for.</param>
     /// <returns>The changes, or the reason, in a line, for which everything must be read.</returns>
     public async Task<(BlockChanges? Changes, string? Reason)> FindAsync(
-        EarlierBackup? earlier, ServerFacts facts, TimelineId timeline, Lsn begin, BackupOptions options, Action waiting, CancellationToken cancellationToken)
+        EarlierBackup? earlier, ServerFacts facts, TimelineId timeline, Lsn begin, CheckpointMark present, BackupOptions options, Action waiting, CancellationToken cancellationToken)
     {
         if (WhyNot(earlier, facts, options) is { } reason)
         {
             return (null, reason);
         }
-        var found = await CollectAsync(earlier!.Info, timeline, begin, waiting, cancellationToken);
+        var found = await CollectAsync(earlier!.Info, timeline, begin, present, waiting, cancellationToken);
         return found.Changes switch
         {
             null => (null, found.Obstacle),
@@ -45,6 +46,7 @@ sealed class ChangeSearch(ServerConfig server, Locations locations, Lineage line
     {
         _ when options.Full => "a full backup was asked for",
         null => "there is no earlier backup to build on",
+        _ when earlier.Doubt is { } failed => $"not all of the WAL received since backup {earlier.Info.BackupId} is the server's, as backup {failed} has found",
         _ when earlier.HurtPack is { } pack => $"pack {pack}, which backup {earlier.Info.BackupId} needs, is damaged or missing",
         _ when earlier.HasUnlistedDamage => $"backup {earlier.Info.BackupId} has more damaged pages than it lists",
         // pg_checksums writes every page anew without WAL.
@@ -52,7 +54,7 @@ sealed class ChangeSearch(ServerConfig server, Locations locations, Lineage line
         _ => null,
     };
 
-    async Task<(BlockChanges? Changes, string? Obstacle)> CollectAsync(BackupInfo earlier, TimelineId timeline, Lsn begin, Action waiting, CancellationToken cancellationToken)
+    async Task<(BlockChanges? Changes, string? Obstacle)> CollectAsync(BackupInfo earlier, TimelineId timeline, Lsn begin, CheckpointMark present, Action waiting, CancellationToken cancellationToken)
     {
         var start = time.GetTimestamp();
         var progressAt = start;
@@ -63,7 +65,7 @@ sealed class ChangeSearch(ServerConfig server, Locations locations, Lineage line
             var isReceiving = DutyLock.IsHeld(locations.ReceiverLock(server.Name));
             var newest = Newest();
             var found = HasArrived(begin, newest) || !isReceiving || pause == LongestPause
-                ? await TryCollectAsync(earlier, timeline, begin, cancellationToken)
+                ? await TryCollectAsync(earlier, timeline, begin, present, cancellationToken)
                 : (Changes: null, Obstacle: null, IsYetToCome: true);
             if (!found.IsYetToCome)
             {
@@ -90,7 +92,8 @@ sealed class ChangeSearch(ServerConfig server, Locations locations, Lineage line
         }
     }
 
-    async Task<(BlockChanges? Changes, string? Obstacle, bool IsYetToCome)> TryCollectAsync(BackupInfo earlier, TimelineId timeline, Lsn begin, CancellationToken cancellationToken)
+    async Task<(BlockChanges? Changes, string? Obstacle, bool IsYetToCome)> TryCollectAsync(
+        BackupInfo earlier, TimelineId timeline, Lsn begin, CheckpointMark present, CancellationToken cancellationToken)
     {
         // What a segment has changed was noted when it was sound.
         var received = await ReceivedWal.ListAsync(lineage.Wal, _spool, cancellationToken, withDamaged: true);
@@ -107,7 +110,8 @@ sealed class ChangeSearch(ServerConfig server, Locations locations, Lineage line
         {
             return (null, $"timeline {timeline} does not descend from backup {earlier.BackupId}, which ended at {earlier.EndLsn} on timeline {from}", false);
         }
-        var changes = await ReceivedChanges.CollectAsync(lineage, _spool, received, history, earlier.BeginLsn, begin, cancellationToken);
+        var changes = await ReceivedChanges.FindDoubtAsync(lineage, _spool, received, history, present, cancellationToken)
+            ?? await ReceivedChanges.CollectAsync(lineage, _spool, received, history, earlier.BeginLsn, begin, cancellationToken);
         return (changes.Changes, changes.Obstacle, changes.IsYetToCome);
     }
 

@@ -41,6 +41,9 @@ sealed class EarlierBackup
     /// <summary>A pack of it that is missing or known to be damaged; null when there is none. Nothing that it holds is referred to.</summary>
     public string? HurtPack { get; }
 
+    /// <summary>A newer backup that failed since the WAL that was received is not the server's: of what has changed since, nothing is known. Null when there is none.</summary>
+    public BackupId? Doubt { get; private init; }
+
     /// <summary>Whether it has damaged pages that it does not list.</summary>
     public bool HasUnlistedDamage => Info.DamagedPageCount > Info.DamagedPages.Count;
 
@@ -51,17 +54,23 @@ sealed class EarlierBackup
     {
         HashSet<string>? whole = null;
         EarlierBackup? hurt = null;
+        BackupId? doubt = null;
         foreach (var (id, parts) in (await lineage.Backups.ListPartsAsync(cancellationToken)).Reverse())
         {
             if (!parts.HasFlag(BackupParts.Manifest))
             {
                 continue;
             }
+            if ((parts & (BackupParts.Failed | BackupParts.Complete)) == BackupParts.Failed)
+            {
+                doubt ??= id;
+                continue;
+            }
             whole ??= await ListWholeAsync(lineage.Packs, cancellationToken);
             try
             {
                 var manifest = await lineage.Backups.ReadManifestAsync(id, cancellationToken);
-                var backup = new EarlierBackup(id, manifest, lineage.Packs, Enumerable.Range(0, manifest.Packs.Count).Where(p => !whole.Contains(manifest.Packs[p])), damage);
+                var backup = new EarlierBackup(id, manifest, lineage.Packs, Enumerable.Range(0, manifest.Packs.Count).Where(p => !whole.Contains(manifest.Packs[p])), damage) { Doubt = doubt };
                 if (backup.HurtPack is not { } pack)
                 {
                     return backup;

@@ -13,7 +13,10 @@ public sealed record ServerFacts
     /// <summary>server_version_num: 150018.</summary>
     public required int VersionNumber { get; init; }
 
-    public required ulong SystemId { get; init; }
+    /// <summary>Which server it is, of those that share an address.</summary>
+    public required ServerInstance Instance { get; init; }
+
+    public ulong SystemId => Instance.SystemId;
 
     public required SegmentSize SegmentSize { get; init; }
 
@@ -31,7 +34,7 @@ public sealed record ServerFacts
     public required string WalLevel { get; init; }
 
     /// <summary>Whether the server is a standby.</summary>
-    public required bool IsInRecovery { get; init; }
+    public bool IsInRecovery => Instance.IsInRecovery;
 
     /// <summary>The last checkpoint's timeline.</summary>
     public required TimelineId Timeline { get; init; }
@@ -65,22 +68,21 @@ public sealed record ServerFacts
         CheckBuild("wal_block_size", Number("wal_block_size"), 8192);
         var identity = (await session.ListAsync(Doing,
             """
-            SELECT s.system_identifier, s.catalog_version_no, c.timeline_id, pg_is_in_recovery(), d.oid::int8, current_setting('server_version_num')::int4
+            SELECT s.catalog_version_no, c.timeline_id, d.oid::int8, current_setting('server_version_num')::int4
             FROM pg_control_system() s, pg_control_checkpoint() c, pg_database d WHERE d.datname = current_database()
             """,
-            static r => (SystemId: r.GetInt64(0), Catalog: r.GetInt32(1), Timeline: r.GetInt32(2), Recovery: r.GetBoolean(3), Database: r.GetInt64(4), Version: r.GetInt32(5)),
+            static r => (Catalog: r.GetInt32(0), Timeline: r.GetInt32(1), Database: r.GetInt64(2), Version: r.GetInt32(3)),
             cancellationToken))[0];
         return new()
         {
             VersionNumber = identity.Version,
-            SystemId = (ulong)identity.SystemId,
+            Instance = await ServerInstance.ReadAsync(session, cancellationToken),
             SegmentSize = new((int)Number("wal_segment_size")),
             RelationSegmentBlocks = (int)Number("segment_size"),
             DataDirectory = Value("data_directory"),
             DataChecksums = Value("data_checksums") == "on",
             GroupAccess = Value("data_directory_mode") == "0750",
             WalLevel = Value("wal_level"),
-            IsInRecovery = identity.Recovery,
             Timeline = new((uint)identity.Timeline),
             TablespaceVersionDirectory = $"PG_{identity.Version / 10_000}_{identity.Catalog}",
             DatabaseOid = (uint)identity.Database,

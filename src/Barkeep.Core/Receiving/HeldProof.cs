@@ -12,13 +12,25 @@ namespace Barkeep.Receiving;
 /// </summary>
 public static class HeldProof
 {
-    /// <summary>Compares the last stored segment before a position with the server's, if that still has it.</summary>
-    /// <param name="position">A segment's start.</param>
+    /// <summary>What to do where the server has written other WAL than what is held, and as much or more.</summary>
+    internal const string Ahead =
+        Cause + "; of one that was put back drop the replication slot: once checkpoints there have removed the old WAL, a gap is recorded and all goes on; then barman backup --full";
+
+    /// <summary>What to do where it has written less.</summary>
+    internal const string Behind = Cause + "; " + NewTimeline;
+
+    internal const string NewTimeline = "one that was put back must go on on a timeline of its own: start it once with standby.signal and promote it, then barman backup --full";
+
+    const string Cause = "two clusters write this timeline, or the server was put back to an earlier state: find out which is yours";
+
+    /// <summary>Compares what is stored of the segment before a position with the server's, if that still has it.</summary>
+    /// <param name="position">Where the server's WAL, or what is held, ends.</param>
+    /// <param name="whatToDo">When they differ.</param>
     /// <exception cref="BarkeepException">WalDiverged: they differ. What goes wrong with the connection.</exception>
-    public static async Task CheckAsync(ConnectionTarget target, Lineage lineage, TimelineId timeline, Lsn position, ILogger logger, CancellationToken cancellationToken)
+    public static async Task CheckAsync(ConnectionTarget target, Lineage lineage, TimelineId timeline, Lsn position, string whatToDo, ILogger logger, CancellationToken cancellationToken)
     {
         var size = lineage.Identity.SegmentSize;
-        if (position.Value < (ulong)size.Bytes || SegmentName.Containing(timeline, new(position.Value - 1), size) is var name && !await lineage.Wal.HasSegmentAsync(name, cancellationToken))
+        if (!position.IsValid || SegmentName.Containing(timeline, new(position.Value - 1), size) is var name && !await lineage.Wal.HasSegmentAsync(name, cancellationToken))
         {
             return;
         }
@@ -39,7 +51,7 @@ public static class HeldProof
             await using var connection = await ReplicationConnection.ConnectAsync(target, cancellationToken);
             if (await connection.StartAsync(null, name.Start(size), timeline, cancellationToken) is null)
             {
-                await CompareAsync(connection, held.GetBuffer().AsMemory(0, (int)held.Length), name, size, deadline);
+                await CompareAsync(connection, held.GetBuffer().AsMemory(0, (int)Math.Min(held.Length, position - name.Start(size))), name, size, whatToDo, deadline);
             }
         }
         catch (BarkeepException e) when (e.Kind is ErrorKind.WalGap or ErrorKind.NoFreeWalSender)
@@ -52,7 +64,7 @@ public static class HeldProof
         }
     }
 
-    static async Task CompareAsync(ReplicationConnection connection, ReadOnlyMemory<byte> held, SegmentName name, SegmentSize size, WireDeadline deadline)
+    static async Task CompareAsync(ReplicationConnection connection, ReadOnlyMemory<byte> held, SegmentName name, SegmentSize size, string whatToDo, WireDeadline deadline)
     {
         for (var at = 0L; at < held.Length;)
         {
@@ -68,10 +80,7 @@ public static class HeldProof
             var part = message.Data.Span[..(int)Math.Min(message.Data.Length, held.Length - at)];
             if (message.Start - name.Start(size) != at || !part.SequenceEqual(held.Span.Slice((int)at, part.Length)))
             {
-                throw new BarkeepException(
-                    ErrorKind.WalDiverged,
-                    $"the server's WAL differs from what was received before in {name}, on the same timeline",
-                    "two clusters write this timeline, or the server has lost WAL: find out which is yours, then take a new backup");
+                throw new BarkeepException(ErrorKind.WalDiverged, $"the server's WAL differs from what was received before in {name}, on the same timeline", whatToDo);
             }
             at += part.Length;
             // The server answers: a large segment may take as long as its line is slow.

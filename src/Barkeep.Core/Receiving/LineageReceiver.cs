@@ -78,14 +78,16 @@ sealed class LineageReceiver : IDisposable
         }
         if (plan.Start.Position > identity.Flushed && (identity = await connection.IdentifySystemAsync(stop)).Flushed < plan.Start.Position)
         {
+            // Where it has written other WAL already, it will not catch up.
+            await HeldProof.CheckAsync(_target, _lineage, history.TimelineAt(new(identity.Flushed.Value - 1)), identity.Flushed, HeldProof.Behind, _logger, stop);
             throw new BarkeepException(
                 ErrorKind.WalTimeout,
                 $"the server's WAL ends at {identity.Flushed}, before what was received already: {plan.Start.Position} on timeline {plan.Start.Timeline}",
-                "a standby that lags catches up; a server that has lost WAL needs a look at why");
+                $"a standby that lags catches up; a server may have been put back to an earlier state: {HeldProof.NewTimeline}");
         }
         if (plan.Start.Held == plan.Start.Position && history.TimelineAt(new(plan.Start.Position.Value - 1)) == plan.Start.Timeline)
         {
-            await HeldProof.CheckAsync(_target, _lineage, plan.Start.Timeline, plan.Start.Position, _logger, stop);
+            await HeldProof.CheckAsync(_target, _lineage, plan.Start.Timeline, plan.Start.Position, HeldProof.Ahead, _logger, stop);
         }
         await SettleAsync(plan, stop);
         await StreamAsync(connection, plan, stop);

@@ -100,7 +100,7 @@ sealed class TailFile : IDisposable
                 throw new BarkeepException(
                     ErrorKind.WalDiverged,
                     $"the server's WAL differs from what was received before in {Name}, on the same timeline, near {Name.Start(_size) + _length + done}",
-                    $"two clusters write this timeline, or the server has lost WAL; what was received stays in {FinalPath}: find out which is yours, then take a new backup");
+                    $"what was received stays in {FinalPath}; {HeldProof.Ahead}");
             }
             done += read;
         }

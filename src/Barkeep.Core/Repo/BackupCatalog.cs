@@ -88,7 +88,7 @@ public sealed class BackupCatalog
     public async Task CompleteAsync(BackupId id, DateTimeOffset now, CancellationToken cancellationToken) =>
         await _store.PutAsync(NameOf(id, BackupParts.Complete), Record.Seal("complete", Version, new(now), RepoJson.Default.CompletePayload), cancellationToken);
 
-    /// <summary>Records why a backup ended without a manifest.</summary>
+    /// <summary>Records why a backup ended without a manifest, or that with the WAL that was received the one that it has cannot be restored.</summary>
     public async Task FailAsync(BackupId id, string reason, ErrorKind kind, DateTimeOffset now, CancellationToken cancellationToken) =>
         await _store.PutAsync(NameOf(id, BackupParts.Failed), Record.Seal("failed", Version, new(now, reason, kind.ToString()), RepoJson.Default.FailedPayload), cancellationToken);
 
@@ -185,7 +185,7 @@ public sealed class BackupCatalog
 
     async Task<BackupRecord?> TryReadSoundAsync(BackupId id, BackupParts parts, CancellationToken cancellationToken)
     {
-        if (parts.HasFlag(BackupParts.Manifest))
+        if (parts.HasFlag(BackupParts.Manifest) && (parts & (BackupParts.Failed | BackupParts.Complete)) != BackupParts.Failed)
         {
             // One that has vanished since it was listed was deleted.
             if (await ManifestObject.TryReadInfoAsync(_store, NameOf(id, BackupParts.Manifest), cancellationToken) is not { } info)
@@ -199,6 +199,7 @@ public sealed class BackupCatalog
         {
             return null;
         }
+        // With a manifest too it is no backup to anybody; what it holds stays until it is deleted.
         var started = parts.HasFlag(BackupParts.Started) ? await ReadStartedAsync(id, cancellationToken) : null;
         var failed = parts.HasFlag(BackupParts.Failed) ? await ReadFailedAsync(id, cancellationToken) : null;
         return new(id, parts.HasFlag(BackupParts.Failed) ? BackupState.Failed : BackupState.Started, null, started?.StartedAt, failed?.Reason);

@@ -40,6 +40,16 @@ public sealed record BackupInfo
     [JsonPropertyName("endLsn")]
     public required string EndLsnText { get; init; }
 
+    /// <summary>The record of the checkpoint that it began with: backup_label's CHECKPOINT LOCATION. Null in backups of older versions.</summary>
+    [JsonPropertyName("checkpointLsn")]
+    public string? CheckpointLsnText { get; init; }
+
+    /// <summary>When the server made that checkpoint, to the second; null when it had made another by the time it was asked.</summary>
+    public DateTimeOffset? CheckpointTime { get; init; }
+
+    /// <summary>Whether it was taken from a standby, whose WAL has no record of its end.</summary>
+    public bool FromStandby { get; init; }
+
     public required DateTimeOffset BeginTime { get; init; }
 
     public required DateTimeOffset EndTime { get; init; }
@@ -101,6 +111,7 @@ public sealed record BackupInfo
     {
         _ when !Repo.BackupId.TryParse(BackupId, out _) => $"its id is '{BackupId}'",
         _ when !Lsn.TryParse(BeginLsnText, out var begin) || !Lsn.TryParse(EndLsnText, out var end) || begin >= end => $"it ranges from '{BeginLsnText}' to '{EndLsnText}'",
+        _ when CheckpointLsnText is not null && !Lsn.TryParse(CheckpointLsnText, out _) => $"its checkpoint is at '{CheckpointLsnText}'",
         _ when !Wal.SegmentSize.TryFrom(SegmentSize, out _) => $"it claims WAL segments of {SegmentSize} bytes",
         _ when Timeline == 0 => "it is on timeline 0",
         _ when RelationSegmentBlocks < 1 => $"it claims {RelationSegmentBlocks} blocks a file",
@@ -127,6 +138,10 @@ public sealed record BackupInfo
 
     [JsonIgnore]
     public Lsn EndLsn => Lsn.Parse(EndLsnText);
+
+    /// <summary>The checkpoint that it began with; null in backups of older versions.</summary>
+    [JsonIgnore]
+    public CheckpointMark? Checkpoint => CheckpointLsnText is null ? null : new(Lsn.Parse(CheckpointLsnText), BeginLsn, CheckpointTime);
 
     /// <summary>The segment in which the backup begins.</summary>
     [JsonIgnore]

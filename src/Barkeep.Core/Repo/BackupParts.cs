@@ -12,10 +12,10 @@ public enum BackupParts
     /// <summary>It exists.</summary>
     Manifest = 2,
 
-    /// <summary>Its WAL was seen to be here.</summary>
+    /// <summary>Its WAL was seen to be here, and to be its server's.</summary>
     Complete = 4,
 
-    /// <summary>It ended without a manifest.</summary>
+    /// <summary>It ended without a manifest, or cannot be restored with the WAL that was received.</summary>
     Failed = 8,
 
     /// <summary>It is kept, with all WAL from it on.</summary>

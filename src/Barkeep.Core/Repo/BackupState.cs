@@ -12,7 +12,7 @@ public enum BackupState
     /// <summary>It can be restored.</summary>
     Done,
 
-    /// <summary>It ended without a manifest.</summary>
+    /// <summary>It ended without a manifest, or the WAL that was received is not the server's that it was taken from.</summary>
     Failed,
 
     /// <summary>Its records cannot be read: their bytes are not what was written. Never restored.</summary>

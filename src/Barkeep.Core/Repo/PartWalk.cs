@@ -3,8 +3,9 @@ using Barkeep.Wal;
 
 namespace Barkeep.Repo;
 
-/// <summary>Walks segments of a gap-free row, in any order, each with the record that crosses into it.</summary>
-sealed class PartWalk(Lineage lineage, WalSpool spool, TimelineHistory history, IReadOnlyList<WalPart> parts)
+/// <summary>Walks segments of a gap-free row, in any order, each with the record that crosses into it, and no further than is kept of it.</summary>
+/// <param name="spool">Null when none of them is there.</param>
+sealed class PartWalk(Lineage lineage, WalSpool? spool, TimelineHistory history, IReadOnlyList<WalPart> parts)
 {
     readonly WalReading _reading = new(lineage.Wal, spool, lineage.Identity.SystemId);
     readonly SegmentSize _size = lineage.Wal.SegmentSize;
@@ -48,7 +49,7 @@ sealed class PartWalk(Lineage lineage, WalSpool spool, TimelineHistory history, 
         where TVisitor : struct, IRecordVisitor
     {
         await using var walking = new SinkStream(bytes => walker.Append(bytes, ref visitor), parts[index].Keep);
-        await _reading.CopyAsync(parts[index].Segment, walking, cancellationToken);
+        await _reading.CopyStartAsync(parts[index].Segment, parts[index].Keep, walking, cancellationToken);
     }
 
     readonly struct NoRecords : IRecordVisitor

@@ -1,3 +1,4 @@
+using Barkeep.Common;
 using Barkeep.Wal;
 
 namespace Barkeep.Repo;
@@ -22,7 +23,7 @@ public sealed record ReceivedChanges
     /// <param name="history">Of the timeline of <paramref name="to"/>; the one of <paramref name="from"/> is on it.</param>
     /// <param name="from">The begin of the earlier backup.</param>
     /// <param name="to">The begin of the later one: where a record begins.</param>
-    /// <exception cref="Barkeep.Common.BarkeepException">Storage: the WAL is there and cannot be read.</exception>
+    /// <exception cref="BarkeepException">Storage: the WAL is there and cannot be read.</exception>
     public static async Task<ReceivedChanges> CollectAsync(
         Lineage lineage, WalSpool spool, ReceivedWal received, TimelineHistory history, Lsn from, Lsn to, CancellationToken cancellationToken)
     {
@@ -53,6 +54,41 @@ public sealed record ReceivedChanges
         return await walk.RunAsync(cancellationToken) is { } obstacle
             ? new() { Obstacle = obstacle.Text, IsYetToCome = obstacle.IsYetToCome }
             : new() { Changes = walk.Changes };
+    }
+
+    /// <summary>
+    /// Why the received WAL is not to be believed: it may not be what has led the server to where it is, when that was put back to an earlier state. Null when it is.
+    /// </summary>
+    /// <param name="history">Of the timeline that the server is on.</param>
+    /// <param name="present">The server's last checkpoint.</param>
+    /// <exception cref="BarkeepException">Storage: the WAL is there and cannot be read.</exception>
+    public static async Task<ReceivedChanges?> FindDoubtAsync(
+        Lineage lineage, WalSpool spool, ReceivedWal received, TimelineHistory history, CheckpointMark present, CancellationToken cancellationToken)
+    {
+        var number = received.SegmentSize.NumberOf(present.Position);
+        var parts = new List<WalPart>();
+        // The next one too: the record may cross into it.
+        for (var i = number; i <= number + 1 && WalRoute.Find(received, history, i) is { } part; i++)
+        {
+            parts.Add(part);
+        }
+        if (parts.Count == 0)
+        {
+            return Lacking(received, history, number);
+        }
+        try
+        {
+            return await new WalProof(lineage, spool, history, parts).HasAsync(present, cancellationToken) switch
+            {
+                true => null,
+                false => Cannot($"the WAL that was received has not the server's checkpoint at {present.Position}: the server was put back to an earlier state, or two clusters write timeline {history.Timeline.Value}"),
+                null => YetToCome(parts[^1].Segment.Name),
+            };
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing)
+        {
+            return Cannot(e.Message);
+        }
     }
 
     static ReceivedChanges Lacking(ReceivedWal received, TimelineHistory history, ulong number)

@@ -93,9 +93,13 @@ public sealed class WalArchive
     /// <summary>Writes a stored segment's bytes, each frame checked before it is written.</summary>
     /// <returns>The number of bytes: a whole segment unless partial.</returns>
     /// <exception cref="BarkeepException">ObjectMissing; Damaged: what has been written by then must not be used.</exception>
-    public async Task<long> CopySegmentAsync(SegmentName name, bool partial, Stream destination, CancellationToken cancellationToken)
+    public Task<long> CopySegmentAsync(SegmentName name, bool partial, Stream destination, CancellationToken cancellationToken) =>
+        CopySegmentStartAsync(name, partial, long.MaxValue, destination, cancellationToken);
+
+    /// <summary>As <see cref="CopySegmentAsync"/>, but of what comes after so many bytes perhaps nothing is written: it costs as much as is needed.</summary>
+    public async Task<long> CopySegmentStartAsync(SegmentName name, bool partial, long needed, Stream destination, CancellationToken cancellationToken)
     {
-        var length = await WalObject.CopyAsync(_store, _root, partial ? ObjectOf(name) + PartialSuffix : ObjectOf(name), SegmentSize.Bytes, destination, cancellationToken);
+        var length = await WalObject.CopyAsync(_store, _root, partial ? ObjectOf(name) + PartialSuffix : ObjectOf(name), SegmentSize.Bytes, needed, destination, cancellationToken);
         return partial || length == SegmentSize.Bytes
             ? length
             : throw new BarkeepException(ErrorKind.Damaged, $"WAL segment {name} in the repository has {length} bytes instead of {SegmentSize.Bytes}");
@@ -109,7 +113,7 @@ public sealed class WalArchive
             return null;
         }
         using var content = new MemoryStream();
-        await WalObject.CopyAsync(_store, _root, HistoryObject(timeline), 1 << 20, content, cancellationToken);
+        await WalObject.CopyAsync(_store, _root, HistoryObject(timeline), 1 << 20, long.MaxValue, content, cancellationToken);
         return content.ToArray();
     }
 

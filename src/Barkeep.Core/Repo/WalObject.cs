@@ -36,7 +36,7 @@ static class WalObject
         try
         {
             // The caller is about to drop its copy: the stored one must be sound to its last frame.
-            await CopyAsync(store, root, name, int.MaxValue, Stream.Null, cancellationToken);
+            await CopyAsync(store, root, name, int.MaxValue, long.MaxValue, Stream.Null, cancellationToken);
         }
         catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
         {
@@ -81,11 +81,13 @@ static class WalObject
         return hash;
     }
 
-    /// <summary>Writes the stored file's raw bytes, each frame checked first, the whole at the end.</summary>
+    /// <summary>Writes the stored file's raw bytes, each frame checked first, the whole at the end unless that is not read.</summary>
     /// <param name="limit">More raw bytes than this are a sign of damage.</param>
-    /// <returns>The number of raw bytes.</returns>
+    /// <param name="needed">Frames that begin after so many raw bytes are not read.</param>
+    /// <returns>The number of raw bytes in all.</returns>
     /// <exception cref="BarkeepException">ObjectMissing, Damaged, NewerRepository.</exception>
-    public static async Task<long> CopyAsync(DirectoryStore store, string root, string name, int limit, Stream destination, CancellationToken cancellationToken)
+    public static async Task<long> CopyAsync(
+        DirectoryStore store, string root, string name, int limit, long needed, Stream destination, CancellationToken cancellationToken)
     {
         using var reader = await store.OpenAsync(root + name, cancellationToken);
         var (length, offset) = await ReadHeadAsync(reader, name, limit, cancellationToken);
@@ -106,6 +108,10 @@ static class WalObject
             await destination.WriteAsync(part, cancellationToken);
             offset += FrameHeadLength + frame.StoredLength;
             done += frame.RawLength;
+            if (done >= needed && done < length)
+            {
+                return length;
+            }
         }
         var hash = new byte[HashLength];
         await reader.ReadAsync(offset, hash, cancellationToken);

@@ -4,21 +4,26 @@ using Barkeep.Wal;
 namespace Barkeep.Repo;
 
 /// <summary>Reads received WAL from wherever it is, while a receiver may be moving it from the spool into the repository.</summary>
-sealed class WalReading(WalArchive archive, WalSpool spool, ulong systemId)
+/// <param name="spool">Null when nothing in it is to be read.</param>
+sealed class WalReading(WalArchive archive, WalSpool? spool, ulong systemId)
 {
     const int BufferLength = 1 << 18;
 
     /// <summary>Writes a segment's received bytes, at most its length, checked by hash where they are in the repository.</summary>
     /// <exception cref="BarkeepException">Damaged, ObjectMissing, Storage.</exception>
-    public async Task CopyAsync(ReceivedSegment segment, Stream destination, CancellationToken cancellationToken)
+    public Task CopyAsync(ReceivedSegment segment, Stream destination, CancellationToken cancellationToken) =>
+        CopyStartAsync(segment, long.MaxValue, destination, cancellationToken);
+
+    /// <summary>As <see cref="CopyAsync"/>, but of what comes after so many bytes perhaps nothing is written: it costs as much as is needed.</summary>
+    public async Task CopyStartAsync(ReceivedSegment segment, long needed, Stream destination, CancellationToken cancellationToken)
     {
-        if (segment.Place == WalPlace.Spool && await TryCopySpoolAsync(segment, destination, cancellationToken))
+        if (segment.Place == WalPlace.Spool && spool is not null && await TryCopySpoolAsync(spool.PathOf(segment.Name), Math.Min(segment.Length, needed), destination, cancellationToken))
         {
             return;
         }
         var partial = segment.Place == WalPlace.Partial
             || (segment.Place == WalPlace.Spool && !await archive.HasSegmentAsync(segment.Name, cancellationToken));
-        await archive.CopySegmentAsync(segment.Name, partial, destination, cancellationToken);
+        await archive.CopySegmentStartAsync(segment.Name, partial, needed, destination, cancellationToken);
     }
 
     /// <summary>
@@ -59,12 +64,12 @@ sealed class WalReading(WalArchive archive, WalSpool spool, ulong systemId)
         return walker;
     }
 
-    async Task<bool> TryCopySpoolAsync(ReceivedSegment segment, Stream destination, CancellationToken cancellationToken)
+    static async Task<bool> TryCopySpoolAsync(string path, long length, Stream destination, CancellationToken cancellationToken)
     {
         FileStream file;
         try
         {
-            file = new(spool.PathOf(segment.Name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -72,12 +77,12 @@ sealed class WalReading(WalArchive archive, WalSpool spool, ulong systemId)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw Errno.From(e, $"reading {spool.PathOf(segment.Name)}");
+            throw Errno.From(e, $"reading {path}");
         }
         await using (file)
         {
             var buffer = new byte[BufferLength];
-            for (var rest = segment.Length; rest > 0;)
+            for (var rest = length; rest > 0;)
             {
                 var count = await file.ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, rest)), cancellationToken);
                 if (count == 0)

@@ -191,6 +191,10 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         {
             throw WalMissing(backup.Id, info, received, route);
         }
+        if (backup.State == BackupState.WaitingForWals && await new WalProof(lineage, SpoolOf(lineage), route.History, route.Parts).FindContradictionAsync(info, cancellationToken) is { } contradiction)
+        {
+            throw new BarkeepException(ErrorKind.BackupUnusable, $"backup {backup.Id} cannot be restored, since the WAL that was received is not its server's: {contradiction}", "use another backup");
+        }
 
         // 2. Whether the target is on it.
         if (options.Until is not { } target)

@@ -7,8 +7,10 @@ namespace Barkeep.Wal;
 /// xlogrecovery.c, read_backup_label).
 /// </summary>
 /// <param name="Start">START WAL LOCATION: the redo position of the backup's first checkpoint.</param>
+/// <param name="Checkpoint">CHECKPOINT LOCATION: where that checkpoint's record begins.</param>
 /// <param name="Timeline">START TIMELINE, or that of the segment named beside the position when that line is missing.</param>
-public readonly record struct BackupLabel(Lsn Start, TimelineId Timeline)
+/// <param name="FromStandby">BACKUP FROM: taken from a standby instead of the primary.</param>
+public readonly record struct BackupLabel(Lsn Start, Lsn Checkpoint, TimelineId Timeline, bool FromStandby)
 {
     /// <exception cref="FormatException">A needed line is missing or cannot be read.</exception>
     public static BackupLabel Parse(ReadOnlySpan<byte> content)
@@ -24,17 +26,16 @@ public readonly record struct BackupLabel(Lsn Start, TimelineId Timeline)
         }
 
         var (start, timeline) = StartOf(Needed(lines, "START WAL LOCATION"));
-        // PostgreSQL cannot begin without it.
-        var checkpoint = Needed(lines, "CHECKPOINT LOCATION");
-        if (!Lsn.TryParse(checkpoint, out _))
+        var location = Needed(lines, "CHECKPOINT LOCATION");
+        if (!Lsn.TryParse(location, out var checkpoint))
         {
-            throw Unreadable("CHECKPOINT LOCATION", checkpoint);
+            throw Unreadable("CHECKPOINT LOCATION", location);
         }
         if (lines.TryGetValue("START TIMELINE", out var number) && !TimelineId.TryParse(number, out timeline))
         {
             throw Unreadable("START TIMELINE", number);
         }
-        return new(start, timeline);
+        return new(start, checkpoint, timeline, lines.GetValueOrDefault("BACKUP FROM") == "standby");
     }
 
     // 0/2000028 (file 000000010000000000000002)

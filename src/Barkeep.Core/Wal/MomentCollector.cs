@@ -27,15 +27,13 @@ public readonly struct MomentCollector(Moments moments) : IRecordVisitor
     static bool MayTell(in RecordHeader header) => header.Manager switch
     {
         ResourceManager.Transaction => TransactionEnd.IsOne(header),
-        ResourceManager.Xlog => header.Kind is CheckpointShutdown or CheckpointOnline or RestorePointKind or EndOfRecovery,
+        ResourceManager.Xlog => CheckpointMoment.IsOne(header) || header.Kind is RestorePointKind or EndOfRecovery,
         ResourceManager.Heap => (header.Info & 0x70) == HeapTruncate,
         ResourceManager.Storage or ResourceManager.Database => true,
         _ => false,
     };
 
     // pg_control.h and heapam_xlog.h
-    const byte CheckpointShutdown = 0x00;
-    const byte CheckpointOnline = 0x10;
     const byte RestorePointKind = 0x70;
     const byte EndOfRecovery = 0x90;
     const byte HeapTruncate = 0x30;
@@ -120,27 +118,24 @@ public readonly struct MomentCollector(Moments moments) : IRecordVisitor
             case EndOfRecovery when data.Length >= 16:
                 AddSwitch(record.Start, data[8..], TimestampTz.Read(data));
                 break;
-            case CheckpointShutdown or CheckpointOnline when data.Length >= 72:
-                ReadCheckpoint(record, data);
-                break;
             default:
+                ReadCheckpoint(record, data);
                 break;
         }
     }
 
     const int MaxName = 64;
 
-    // pg_control.h, CheckPoint: redo, timelines, full_page_writes (and since 17 wal_level), next xid, oids and multixacts, and the time, in seconds.
     void ReadCheckpoint(in WalRecord record, ReadOnlySpan<byte> data)
     {
-        var isShutdown = record.Header.Kind == CheckpointShutdown;
-        var seconds = BinaryPrimitives.ReadInt64LittleEndian(data[64..]);
-        var time = TimestampTz.From(DateTimeOffset.FromUnixTimeSeconds(Math.Clamp(seconds, 0, DateTimeOffset.MaxValue.ToUnixTimeSeconds())));
-        moments.Add(new CheckpointMoment(
-            record.Start, new(BinaryPrimitives.ReadUInt64LittleEndian(data)), time, isShutdown, BinaryPrimitives.ReadUInt64LittleEndian(data[24..])));
-        if (isShutdown)
+        if (!CheckpointMoment.TryRead(record, data, out var checkpoint))
         {
-            AddSwitch(record.Start, data[8..], time);
+            return;
+        }
+        moments.Add(checkpoint);
+        if (checkpoint.IsShutdown)
+        {
+            AddSwitch(record.Start, data[8..], checkpoint.Time);
         }
     }
 

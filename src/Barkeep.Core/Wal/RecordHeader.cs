@@ -20,6 +20,9 @@ public readonly record struct RecordHeader(uint Length, uint Xid, Lsn Previous, 
     /// <summary>Whether the rest of the segment after this record is unused (XLOG_SWITCH).</summary>
     public bool IsSwitch => Manager == ResourceManager.Xlog && Kind == 0x40;
 
+    /// <summary>Whether a backup of a primary ended with this record (XLOG_BACKUP_END); its data is where that began.</summary>
+    public bool IsBackupEnd => Manager == ResourceManager.Xlog && Kind == 0x50;
+
     /// <summary>Reads a header from at least <see cref="Size"/> bytes.</summary>
     public static RecordHeader Parse(ReadOnlySpan<byte> bytes) => new(
         BinaryPrimitives.ReadUInt32LittleEndian(bytes),

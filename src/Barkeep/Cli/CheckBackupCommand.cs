@@ -27,10 +27,14 @@ sealed class CheckBackupCommand : SessionCommand
         {
             throw new BarkeepException(ErrorKind.BackupUnusable, $"backup {backup.Id} of server '{server}' is {backup.Status}: {backup.Record.Failure ?? "it has no manifest"}", $"use another one: barman list-backups {server}");
         }
-        var missing = backup.Record.State == BackupState.Done
-            ? await WalCompletion.FindMissingAsync(backup.Lineage, info, cancellationToken)
+        var check = backup.Record.State == BackupState.Done
+            ? new(await WalCompletion.FindMissingAsync(backup.Lineage, info, cancellationToken), null)
             : await WalCompletion.CheckAsync(backup.Lineage, backup.Id, info, session.Time, cancellationToken);
-        return missing is { } segment
+        if (check.Fault is { } fault)
+        {
+            throw fault;
+        }
+        return check.Missing is { } segment
             ? throw new BarkeepException(ErrorKind.BackupUnusable, $"backup {backup.Id} of server '{server}' needs WAL file {segment}, which is not in the repository", $"barman check {server} shows why it has not arrived")
             : 0;
     }

@@ -62,9 +62,14 @@ sealed class CronCommand : SessionCommand
         }
 
         // Backups whose WAL has arrived are complete.
-        foreach (var (id, missing) in await WalCompletion.CheckAllAsync(lineage, session.Time, cancellationToken))
+        foreach (var (id, check) in await WalCompletion.CheckAllAsync(lineage, session.Time, cancellationToken))
         {
-            session.Output.Info(missing is null ? $"Backup {id} of server {server} is complete" : $"Backup {id} of server {server} waits for WAL file {missing}");
+            if (check.Fault is { } fault)
+            {
+                session.Output.Warning($"backup {id} of server {server} {(fault.Kind == ErrorKind.WalDiverged ? "is FAILED now" : "cannot be completed")}: {fault.Line}");
+                continue;
+            }
+            session.Output.Info(check.Missing is { } missing ? $"Backup {id} of server {server} waits for WAL file {missing}" : $"Backup {id} of server {server} is complete");
         }
 
         // Backups that the retention policy does not want go.

@@ -3,10 +3,10 @@ using System.Net.Sockets;
 
 namespace Barkeep.Tests.Rig;
 
-/// <summary>A network that a test can break: passes bytes between a port of its own and a server's.</summary>
+/// <summary>A network that a test can break: passes bytes between a port of its own and a server's, or several servers', to which connections go in turn.</summary>
 public sealed class TcpRelay : IAsyncDisposable
 {
-    readonly int _target;
+    readonly int[] _targets;
     readonly TcpListener _listener;
     readonly CancellationTokenSource _end = new();
     readonly Task _accepting;
@@ -17,9 +17,9 @@ public sealed class TcpRelay : IAsyncDisposable
     long _corruptAt = -1;
     int _connections;
 
-    public TcpRelay(int target)
+    public TcpRelay(params int[] targets)
     {
-        _target = target;
+        _targets = targets;
         Port = FreePort.Take();
         _listener = new(IPAddress.Loopback, Port);
         _listener.Start();
@@ -85,8 +85,8 @@ public sealed class TcpRelay : IAsyncDisposable
                     client.Close(0);
                     continue;
                 }
-                Interlocked.Increment(ref _connections);
-                _ = ConnectAsync(client);
+                var number = Interlocked.Increment(ref _connections) - 1;
+                _ = ConnectAsync(client, _targets[number % _targets.Length]);
             }
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException)
@@ -94,12 +94,12 @@ public sealed class TcpRelay : IAsyncDisposable
         }
     }
 
-    async Task ConnectAsync(Socket client)
+    async Task ConnectAsync(Socket client, int target)
     {
         var server = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            await server.ConnectAsync(IPAddress.Loopback, _target);
+            await server.ConnectAsync(IPAddress.Loopback, target);
             lock (_lock)
             {
                 _sockets.Add(client);

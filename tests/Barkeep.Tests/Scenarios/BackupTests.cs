@@ -1,3 +1,4 @@
+using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Postgres;
@@ -163,6 +164,11 @@ public sealed class BackupTests
         await Eventually.IsTrueAsync(() => standby.ScalarAsync<bool>($"SELECT pg_last_wal_replay_lsn() > '{result.Info.EndLsn}'"), "the end arrives");
         await using var copy = await RestoredCluster.StartAsync(bench, result.Id, standby);
         Assert.Equal(1000L, await copy.ScalarAsync<long>("SELECT count(*) FROM t"));
+
+        // Its WAL has no record of the backup's end.
+        await bench.ArchiveAsync(primary, result.Info);
+        Assert.True(result.Info.FromStandby);
+        Assert.True((await WalCompletion.CheckAsync(await bench.LineageAsync(), result.Id, result.Info, TimeProvider.System, default)).IsComplete);
     }
 
     [Fact]

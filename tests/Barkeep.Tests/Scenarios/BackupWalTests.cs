@@ -22,7 +22,7 @@ public sealed class BackupWalTests
         var waiting = await bench.BackUpAsync();
         Assert.Equal(BackupState.WaitingForWals, waiting.State);
         Assert.Contains(waiting.Warnings, w => w.Contains($"{waiting.Missing} is missing, and no receive-wal", StringComparison.Ordinal));
-        Assert.Equal(waiting.Missing, Assert.Single(await WalCompletion.CheckAllAsync(reception.Lineage, TimeProvider.System, default)).Missing);
+        Assert.Equal(waiting.Missing, Assert.Single(await WalCompletion.CheckAllAsync(reception.Lineage, TimeProvider.System, default)).Check.Missing);
 
         // With one, on a server that nobody else uses: nobody waits for a segment to fill.
         reception.Start();
@@ -31,7 +31,7 @@ public sealed class BackupWalTests
         Assert.Empty(done.Warnings);
 
         // The earlier one is complete now too, and is not looked at again.
-        Assert.Equal((waiting.Id, null), Assert.Single(await WalCompletion.CheckAllAsync(reception.Lineage, TimeProvider.System, default)));
+        Assert.Equal((waiting.Id, new(null, null)), Assert.Single(await WalCompletion.CheckAllAsync(reception.Lineage, TimeProvider.System, default)));
         Assert.All(await bench.ListAsync(), b => Assert.Equal(BackupState.Done, b.State));
         Assert.Empty(await WalCompletion.CheckAllAsync(reception.Lineage, TimeProvider.System, default));
         await reception.StopAsync();
@@ -53,9 +53,9 @@ public sealed class BackupWalTests
         await bench.ArchiveAsync(cluster, late.Info);
         var last = (await lineage.Wal.ListSegmentsAsync(default))[^1];
         await lineage.Wal.DeleteSegmentAsync(last, default);
-        Assert.Equal(last.Name, await WalCompletion.CheckAsync(lineage, late.Id, late.Info, TimeProvider.System, default));
+        Assert.Equal(new(last.Name, null), await WalCompletion.CheckAsync(lineage, late.Id, late.Info, TimeProvider.System, default));
         await bench.ArchiveAsync(cluster, last.Name);
-        Assert.Null(await WalCompletion.CheckAsync(lineage, late.Id, late.Info, TimeProvider.System, default));
+        Assert.True((await WalCompletion.CheckAsync(lineage, late.Id, late.Info, TimeProvider.System, default)).IsComplete);
         Assert.Equal(BackupState.Done, Assert.Single(await bench.ListAsync()).State);
     }
 }

@@ -49,6 +49,6 @@ public sealed class HeldProofTests
     static async Task CheckAsync(Reception reception, ConnectionTarget target, LogLines log)
     {
         var last = await LastAsync(reception);
-        await HeldProof.CheckAsync(target, reception.Lineage, last.Timeline, last.End(reception.Size), log, TestContext.Current.CancellationToken);
+        await HeldProof.CheckAsync(target, reception.Lineage, last.Timeline, last.End(reception.Size), "", log, TestContext.Current.CancellationToken);
     }
 }

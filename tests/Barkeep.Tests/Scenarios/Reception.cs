@@ -96,6 +96,8 @@ sealed class Reception : IAsyncDisposable
         _running = Task.Run(() => new WalReceiver(Config, Locations, TimeProvider.System, _log).RunAsync(_stop.Token));
     }
 
+    public bool IsRunning => _stop is not null;
+
     public async Task StopAsync()
     {
         await _stop!.CancelAsync();

@@ -19,8 +19,8 @@ public sealed class BackupLabelTests
         var fromPrimary = await LabelAsync(primary, "one label: with a colon");
         var fromStandby = await LabelAsync(standby, "two");
 
-        Assert.Equal(new(await RedoAsync(primary), TimelineId.First), fromPrimary);
-        Assert.Equal(new(await RedoAsync(standby), TimelineId.First), fromStandby);
+        Assert.Equal(new(await AskAsync(primary, "redo_lsn"), await AskAsync(primary, "checkpoint_lsn"), TimelineId.First, FromStandby: false), fromPrimary);
+        Assert.Equal(new(await AskAsync(standby, "redo_lsn"), await AskAsync(standby, "checkpoint_lsn"), TimelineId.First, FromStandby: true), fromStandby);
     }
 
     [Theory]
@@ -34,7 +34,7 @@ public sealed class BackupLabelTests
     public void A_label_without_its_lines_is_refused(string content) =>
         Assert.Throws<FormatException>(() => BackupLabel.Parse(Encoding.UTF8.GetBytes(content)));
 
-    static async Task<Lsn> RedoAsync(TestCluster cluster) => Lsn.Parse(await cluster.ScalarAsync<string>("SELECT redo_lsn::text FROM pg_control_checkpoint()"));
+    static async Task<Lsn> AskAsync(TestCluster cluster, string what) => Lsn.Parse(await cluster.ScalarAsync<string>($"SELECT {what}::text FROM pg_control_checkpoint()"));
 
     static async Task<BackupLabel> LabelAsync(TestCluster cluster, string label)
     {

@@ -48,6 +48,17 @@ sealed class WrittenWal(SegmentSize size, ulong firstSegment)
         return _previous;
     }
 
+    /// <summary>Adds a record, of whatever length it takes, after which the next begins at a position: a multiple of 8, and far enough.</summary>
+    public void FillUpTo(Lsn position)
+    {
+        var length = position - End;
+        for (var page = End.AlignUp(PageHeader.PageSize); page < position; page += PageHeader.PageSize)
+        {
+            length -= PageHeader.SizeAt(page, size);
+        }
+        Add(ResourceManager.LogicalMessage, 0, new byte[length - RecordHeader.Size]);
+    }
+
     /// <summary>All of it, with zeros to the last segment's end.</summary>
     public byte[] ToArray() => [.. _bytes, .. new byte[End.AlignUp(size.Bytes) - End]];
 

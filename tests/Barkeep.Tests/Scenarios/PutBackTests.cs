@@ -1,0 +1,161 @@
+using Barkeep.Backups;
+using Barkeep.Common;
+using Barkeep.Repo;
+using Barkeep.Restores;
+using Barkeep.Tests.Rig;
+using Xunit;
+
+namespace Barkeep.Tests.Scenarios;
+
+/// <summary>
+/// A server that was put back to an earlier state, as a snapshot of its disk is, and goes on on the same timeline: it writes other WAL where some has been received.
+/// </summary>
+public sealed class PutBackTests
+{
+    const string Filling = "CREATE TABLE t AS SELECT i, 'base'::text AS v, repeat('x', 200) AS pad FROM generate_series(1, 20000) i";
+
+    [Theory]
+    [InlineData(13)]
+    [InlineData(15)]
+    [InlineData(17)]
+    [InlineData(18)]
+    public async Task No_backup_is_done_with_the_WAL_of_an_abandoned_branch_and_all_is_well_on_a_timeline_of_its_own(int version)
+    {
+        await using var bench = await IncrementalBench.StartAsync(version);
+        await bench.Cluster.SqlAsync(Filling);
+        var good = await bench.BackUpAsync();
+        Assert.Equal(BackupState.Done, good.State);
+        await PutBackAsync(bench, () => bench.Reception.WriteAsync(30, "abandoned"));
+        await bench.Cluster.SqlAsync("UPDATE t SET v = 'present' WHERE i % 40 = 0");
+
+        // Everything is read, for that reason; but there is no use in it without WAL.
+        var refusal = await Assert.ThrowsAsync<BarkeepException>(() => bench.BackUpAsync());
+        Assert.Equal(ErrorKind.WalDiverged, refusal.Kind);
+        Assert.Contains("is not that of the server that backup", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("put back to an earlier state", refusal.Line, StringComparison.Ordinal);
+        Assert.Contains("everything was read: the WAL that was received has not the server's checkpoint", bench.Log, StringComparison.Ordinal);
+        var failed = (await bench.Reception.Lineage.Backups.ListAsync(default))[^1];
+        Assert.Equal((BackupState.Failed, null, refusal.Message), (failed.State, failed.Info, failed.Failure));
+        Assert.Equal(good.Id, (await PlanAsync(bench, null)).Backup);
+
+        // The receiver says what has happened, and what to do.
+        var reason = (await bench.Reception.PhaseAsync(ReceiverPhase.Waiting, ErrorKind.WalDiverged)).Reason!;
+        Assert.StartsWith("the server's WAL differs from what was received before in", reason, StringComparison.Ordinal);
+        Assert.Contains("start it once with standby.signal and promote it", reason, StringComparison.Ordinal);
+        await bench.Cluster.StopAsync();
+        await File.WriteAllBytesAsync(Path.Combine(bench.Cluster.DataDirectory, "standby.signal"), []);
+        await bench.Cluster.StartAsync();
+        await bench.Cluster.PromoteAsync();
+        await bench.Reception.StateAsync(static s => s is { Phase: ReceiverPhase.Streaming, Timeline.Value: 2 }, "the receiver follows the new timeline");
+
+        // What has changed is not believed to be known where that backup found otherwise.
+        var next = await bench.ReadsEverythingAsync($"is the server's, as backup {failed.Id} has found");
+        Assert.Equal(BackupState.Done, next.State);
+        await bench.AssertEqualsAsync(next);
+        await bench.Cluster.SqlAsync("UPDATE t SET v = 'later' WHERE i % 50 = 0");
+        await bench.AssertRestoresAsync(await bench.IncrementalAsync(next));
+    }
+
+    [Fact]
+    public async Task A_backup_at_the_very_positions_of_one_on_the_abandoned_branch_is_told_from_it()
+    {
+        await using var bench = await IncrementalBench.StartAsync();
+        await bench.Cluster.SqlAsync(Filling);
+        BackupResult abandoned = null!;
+        await PutBackAsync(bench, async () =>
+        {
+            await bench.Cluster.SqlAsync("UPDATE t SET v = 'abandoned' WHERE i = 1");
+            abandoned = await bench.BackUpAsync();
+        });
+        await bench.Cluster.SqlAsync("UPDATE t SET v = 'present' WHERE i = 2");
+        // A checkpoint's time has whole seconds.
+        await Eventually.IsTrueAsync(() => bench.Cluster.ScalarAsync<bool>($"SELECT clock_timestamp() >= '{abandoned.Info.CheckpointTime:O}'::timestamptz + interval '1 s'"), "the next second");
+
+        Assert.Equal(ErrorKind.WalDiverged, (await Assert.ThrowsAsync<BarkeepException>(() => bench.BackUpAsync(full: true))).Kind);
+        var (id, _) = (await bench.Reception.Lineage.Backups.ListPartsAsync(default))[^1];
+        var present = (await bench.Reception.Lineage.Backups.ReadManifestAsync(id, default)).Info;
+        Assert.Equal(
+            (abandoned.Info.BeginLsn, abandoned.Info.CheckpointLsnText, abandoned.Info.EndLsn),
+            (present.BeginLsn, present.CheckpointLsnText, present.EndLsn));
+        Assert.Equal([BackupState.Done, BackupState.Failed], (await bench.Reception.Lineage.Backups.ListAsync(default)).Select(static b => b.State));
+    }
+
+    [Fact]
+    public async Task A_backup_that_waits_for_WAL_takes_none_of_what_the_server_writes_after_it_was_put_back()
+    {
+        await using var bench = await IncrementalBench.StartAsync();
+        await bench.Cluster.SqlAsync(Filling);
+        await bench.BackUpAsync();
+        await bench.Reception.CaughtUpAsync();
+        await bench.Reception.StopAsync();
+        BackupResult waiting = null!;
+        await PutBackAsync(bench, async () =>
+        {
+            await bench.Cluster.SqlAsync("UPDATE t SET v = 'abandoned' WHERE i % 40 = 0");
+            waiting = await bench.BackUpAsync();
+        });
+        Assert.Equal(BackupState.WaitingForWals, waiting.State);
+        bench.Reception.Start();
+        await bench.Reception.WriteAsync(10);
+        await bench.Reception.CaughtUpAsync();
+        await bench.Reception.ArchivedAsync();
+
+        var refusal = await Assert.ThrowsAsync<BarkeepException>(() => PlanAsync(bench, waiting.Id));
+        Assert.Equal(ErrorKind.BackupUnusable, refusal.Kind);
+        Assert.Contains("is not its server's", refusal.Message, StringComparison.Ordinal);
+        var lineage = bench.Reception.Lineage;
+        var (id, check) = Assert.Single(await WalCompletion.CheckAllAsync(lineage, TimeProvider.System, default));
+        Assert.Equal((waiting.Id, null, ErrorKind.WalDiverged), (id, check.Missing, check.Fault?.Kind));
+        Assert.Equal([BackupState.Done, BackupState.Failed], (await lineage.Backups.ListAsync(default)).Select(static b => b.State));
+        Assert.Empty(await WalCompletion.CheckAllAsync(lineage, TimeProvider.System, default));
+        // It is a failed backup like any other: it can be deleted, and what it held goes.
+        await bench.DeleteAsync(waiting.Id);
+        Assert.DoesNotContain(await lineage.Packs.ListAsync(default), p => p.Owner == waiting.Id.ToString());
+    }
+
+    [Fact]
+    public async Task WAL_that_cannot_be_read_makes_no_backup_done_and_loses_none()
+    {
+        await using var reception = await Reception.PrepareAsync();
+        var bench = new BackupBench(reception.Config, reception.Locations);
+        var waiting = await bench.BackUpAsync();
+        var name = waiting.Missing!.Value;
+        await bench.ArchiveAsync(reception.Cluster, name);
+        await reception.RotAsync(name);
+
+        var check = await WalCompletion.CheckAsync(reception.Lineage, waiting.Id, waiting.Info, TimeProvider.System, default);
+        Assert.Equal((null, ErrorKind.Damaged), (check.Missing, check.Fault!.Kind));
+        Assert.Equal(BackupState.WaitingForWals, Assert.Single(await bench.ListAsync()).State);
+
+        // Put right again, it is what it was waiting for.
+        await reception.RotAsync(name);
+        Assert.True((await WalCompletion.CheckAsync(reception.Lineage, waiting.Id, waiting.Info, TimeProvider.System, default)).IsComplete);
+        Assert.Equal(BackupState.Done, Assert.Single(await bench.ListAsync()).State);
+    }
+
+    /// <summary>Stops the server, keeps its directory as it is then, lets something happen and be received, and puts the directory back.</summary>
+    static async Task PutBackAsync(IncrementalBench bench, Func<Task> happen)
+    {
+        var (cluster, saved) = (bench.Cluster, $"{bench.Cluster.DataDirectory}-saved");
+        await cluster.StopAsync();
+        (await Command.RunAsync("cp", "--archive", cluster.DataDirectory, saved)).Checked();
+        await cluster.StartAsync();
+        if (bench.Reception.IsRunning)
+        {
+            await bench.Reception.PhaseAsync(ReceiverPhase.Streaming);
+        }
+        await happen();
+        if (bench.Reception.IsRunning)
+        {
+            await bench.Reception.CaughtUpAsync();
+            await bench.Reception.ArchivedAsync();
+        }
+        await cluster.StopImmediatelyAsync();
+        Directory.Delete(cluster.DataDirectory, recursive: true);
+        Directory.Move(saved, cluster.DataDirectory);
+        await cluster.StartAsync();
+    }
+
+    static Task<RestorePlan> PlanAsync(IncrementalBench bench, BackupId? id) => RestoreJob.PlanAsync(
+        new() { Locations = bench.Reception.Locations, Server = bench.Reception.Config.Name, Target = Path.Combine(bench.Reception.Rig.RestoreDirectory, "new"), Backup = id }, default);
+}
