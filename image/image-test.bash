@@ -250,6 +250,8 @@ try_restored() {
     db=$db_name-restored
     ok "it starts" start_db "$db" "$restore"
     printf 'it answered after %s s\n' "$(took)"
+    # The network's names follow a moment after the container that has them.
+    ok "its name is known" eventually 10 $container exec "$barman" getent hosts db
     ok "it is open for writing" [ "$(sql 'SELECT pg_is_in_recovery()')" = f ]
     ok "the estimates are the same: $before" [ "$(digest estimate)" = "$before" ]
     sql "SELECT number FROM correction" | sort >"$files/found"
