@@ -45,7 +45,9 @@ sealed class BarkeepTool(Machine machine, Cluster cluster, string server = "main
     {
         machine.Host.Run("barman -q cron");
         var end = cluster.Sql("SELECT pg_current_wal_flush_lsn()");
-        Wait.Until("the receiver", () => cluster.Sql($"SELECT count(*) FROM pg_stat_replication WHERE application_name = 'barman_receive_wal' AND flush_lsn >= '{end}'") == "1");
+        // Others' receivers may be there too: cron starts those of all servers.
+        Wait.Until("the receiver", () => cluster.Sql(
+            $"SELECT count(*) FROM pg_stat_replication JOIN pg_replication_slots ON active_pid = pid WHERE slot_name = 'barkeep_{server}' AND flush_lsn >= '{end}'") == "1");
         AwaitStored();
     }
 
