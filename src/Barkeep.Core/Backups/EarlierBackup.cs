@@ -61,7 +61,7 @@ sealed class EarlierBackup
             {
                 continue;
             }
-            if ((parts & (BackupParts.Failed | BackupParts.Complete)) == BackupParts.Failed)
+            if (BackupCatalog.HasFailed(parts))
             {
                 doubt ??= id;
                 continue;

@@ -109,6 +109,9 @@ public sealed class BackupCatalog
         }
     }
 
+    /// <summary>Whether a backup has failed: one that was seen to be complete has not.</summary>
+    public static bool HasFailed(BackupParts parts) => (parts & (BackupParts.Failed | BackupParts.Complete)) == BackupParts.Failed;
+
     /// <summary>With what a backup is kept; with both marks, which a change that was cut off leaves, fully.</summary>
     public static KeepTarget? KeepOf(BackupParts parts) => parts switch
     {
@@ -185,7 +188,7 @@ public sealed class BackupCatalog
 
     async Task<BackupRecord?> TryReadSoundAsync(BackupId id, BackupParts parts, CancellationToken cancellationToken)
     {
-        if (parts.HasFlag(BackupParts.Manifest) && (parts & (BackupParts.Failed | BackupParts.Complete)) != BackupParts.Failed)
+        if (parts.HasFlag(BackupParts.Manifest) && !HasFailed(parts))
         {
             // One that has vanished since it was listed was deleted.
             if (await ManifestObject.TryReadInfoAsync(_store, NameOf(id, BackupParts.Manifest), cancellationToken) is not { } info)

@@ -41,7 +41,7 @@ public sealed class WalArchive
     /// <param name="length">How many bytes of it were received.</param>
     public async Task<bool> PutPartialAsync(SegmentName name, Stream content, int length, CancellationToken cancellationToken)
     {
-        var isNew = await WalObject.PutAsync(_store, _root, ObjectOf(name) + PartialSuffix, content, length, cancellationToken);
+        var isNew = await WalObject.PutAsync(_store, _root, ObjectOf(name, partial: true), content, length, cancellationToken);
         await UnmarkAsync(name, partial: true, cancellationToken);
         return isNew;
     }
@@ -57,7 +57,7 @@ public sealed class WalArchive
     /// <param name="how">What is wrong with it, in a line for people.</param>
     public async Task MarkDamagedAsync(SegmentName name, bool partial, string how, CancellationToken cancellationToken)
     {
-        var marked = ObjectOf(name) + (partial ? PartialSuffix : "");
+        var marked = ObjectOf(name, partial);
         await _store.PutAsync(_root + MarkOf(name, partial), Record.Seal(DamagedKind, Version, new(marked, how), RepoJson.Default.DamagedWalPayload), cancellationToken);
     }
 
@@ -88,7 +88,7 @@ public sealed class WalArchive
         _store.ExistsAsync(_root + ObjectOf(name), cancellationToken);
 
     public ValueTask<bool> HasPartialAsync(SegmentName name, CancellationToken cancellationToken) =>
-        _store.ExistsAsync(_root + ObjectOf(name) + PartialSuffix, cancellationToken);
+        _store.ExistsAsync(_root + ObjectOf(name, partial: true), cancellationToken);
 
     /// <summary>Writes a stored segment's bytes, each frame checked before it is written.</summary>
     /// <returns>The number of bytes: a whole segment unless partial.</returns>
@@ -99,7 +99,7 @@ public sealed class WalArchive
     /// <summary>As <see cref="CopySegmentAsync"/>, but of what comes after so many bytes perhaps nothing is written: it costs as much as is needed.</summary>
     public async Task<long> CopySegmentStartAsync(SegmentName name, bool partial, long needed, Stream destination, CancellationToken cancellationToken)
     {
-        var length = await WalObject.CopyAsync(_store, _root, partial ? ObjectOf(name) + PartialSuffix : ObjectOf(name), SegmentSize.Bytes, needed, destination, cancellationToken);
+        var length = await WalObject.CopyAsync(_store, _root, ObjectOf(name, partial), SegmentSize.Bytes, needed, destination, cancellationToken);
         return partial || length == SegmentSize.Bytes
             ? length
             : throw new BarkeepException(ErrorKind.Damaged, $"WAL segment {name} in the repository has {length} bytes instead of {SegmentSize.Bytes}");
@@ -213,14 +213,14 @@ public sealed class WalArchive
             await _store.DeleteAsync(_root + MomentsObject.NameOf(segment.Name), cancellationToken);
         }
         await UnmarkAsync(segment.Name, segment.IsPartial, cancellationToken);
-        await _store.DeleteAsync(_root + ObjectOf(segment.Name) + (segment.IsPartial ? PartialSuffix : ""), cancellationToken);
+        await _store.DeleteAsync(_root + ObjectOf(segment.Name, segment.IsPartial), cancellationToken);
     }
 
     /// <summary>Puts the received part of a segment in the place of a shorter one: a reader finds one or the other, and so does who comes after a crash or a full disk.</summary>
     /// <exception cref="BarkeepException">DiskFull, Storage.</exception>
     public async Task ReplacePartialAsync(SegmentName name, Stream content, int length, CancellationToken cancellationToken)
     {
-        await WalObject.ReplaceAsync(_store, _root, ObjectOf(name) + PartialSuffix, content, length, cancellationToken);
+        await WalObject.ReplaceAsync(_store, _root, ObjectOf(name, partial: true), content, length, cancellationToken);
         await UnmarkAsync(name, partial: true, cancellationToken);
     }
 
@@ -288,9 +288,11 @@ public sealed class WalArchive
 
     static string HistoryObject(TimelineId timeline) => $"wal/history/{timeline.Hex}";
 
-    static string ObjectOf(SegmentName name) => $"wal/{PathOf(name)}";
+    static string ObjectOf(SegmentName name, bool partial = false) => $"wal/{PathOf(name)}{SuffixOf(partial)}";
 
-    static string MarkOf(SegmentName name, bool partial) => $"{DamagedPrefix}{name}{(partial ? PartialSuffix : "")}";
+    static string MarkOf(SegmentName name, bool partial) => $"{DamagedPrefix}{name}{SuffixOf(partial)}";
+
+    static string SuffixOf(bool partial) => partial ? PartialSuffix : "";
 
     /// <summary>Of a segment below the directory of its kind of object.</summary>
     internal static string PathOf(SegmentName name)
