@@ -102,7 +102,9 @@ sealed class ChangeSearch(ServerConfig server, Locations locations, Lineage line
         {
             if (timeline != from)
             {
-                return (null, $"the history of timeline {timeline} has not been received", true);
+                return received.DamagedHistories.TryGetValue(timeline, out var how)
+                    ? (null, how, false)
+                    : (null, $"the history of timeline {timeline} has not been received", true);
             }
             history = TimelineHistory.Initial(timeline);
         }

@@ -218,7 +218,8 @@ public sealed class Collector(Repository repository, ServerName server, Location
     {
         var packs = await lineage.Packs.ListAsync(cancellationToken);
         var segments = await lineage.Wal.ListSegmentsAsync(cancellationToken);
-        var histories = await lineage.Wal.ReadHistoriesAsync(result.Problems, cancellationToken);
+        var (histories, damaged) = await lineage.Wal.ReadHistoriesAsync(cancellationToken);
+        result.Problems.AddRange(damaged.Values);
         var backups = await lineage.Backups.ListPartsAsync(cancellationToken);
         return new(packs, segments, histories, backups, [.. backups.Where(b => b.Parts.HasFlag(BackupParts.Manifest) && without?.Ids.Contains(b.Id) != true).Select(static b => b.Id)]);
     }

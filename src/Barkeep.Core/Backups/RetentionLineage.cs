@@ -18,7 +18,7 @@ public sealed record RetentionLineage(int Number, IReadOnlyList<BackupRecord> Ba
     /// <inheritdoc cref="ReadAsync(Lineage, CancellationToken)"/>
     /// <param name="backups">All of the lineage's, oldest first, as they were listed: of a thousand, no manifest is read again.</param>
     public static async Task<RetentionLineage> ReadAsync(Lineage lineage, IReadOnlyList<BackupRecord> backups, CancellationToken cancellationToken) =>
-        new(lineage.Number, backups, await lineage.Wal.ReadHistoriesAsync([], cancellationToken))
+        new(lineage.Number, backups, (await lineage.Wal.ReadHistoriesAsync(cancellationToken)).Sound)
         {
             DamagedPacks = await lineage.Packs.ListDamagedAsync(cancellationToken),
         };

@@ -76,7 +76,7 @@ public static class WalCompletion
         for (var number = size.NumberOf(info.BeginLsn); number <= last; number++)
         {
             var name = SegmentName.Of(timeline, number, size);
-            if (await lineage.Wal.HasSegmentAsync(name, cancellationToken))
+            if (await lineage.Wal.HasSoundSegmentAsync(name, cancellationToken))
             {
                 held.Add(name);
                 continue;
@@ -86,7 +86,7 @@ public static class WalCompletion
             SegmentName? found = null;
             foreach (var descendant in descendants)
             {
-                found ??= await lineage.Wal.HasSegmentAsync(name with { Timeline = descendant }, cancellationToken) ? name with { Timeline = descendant } : null;
+                found ??= await lineage.Wal.HasSoundSegmentAsync(name with { Timeline = descendant }, cancellationToken) ? name with { Timeline = descendant } : null;
             }
             if (found is not { } other)
             {
@@ -112,7 +112,7 @@ public static class WalCompletion
     static async Task<IReadOnlyList<TimelineId>> DescendantsAsync(Lineage lineage, TimelineId timeline, Lsn end, CancellationToken cancellationToken)
     {
         // One whose history cannot be read is none that a restore could follow.
-        var histories = await lineage.Wal.ReadHistoriesAsync([], cancellationToken);
+        var (histories, _) = await lineage.Wal.ReadHistoriesAsync(cancellationToken);
         return [.. histories.Values.Where(h => h.Timeline != timeline && h.Contains(timeline, end)).Select(static h => h.Timeline)];
     }
 }

@@ -73,7 +73,7 @@ public sealed class WalFetch(Lineage lineage, WalSpool spool, ReceiverState? rec
     public async Task<IReadOnlyList<SegmentName>> ListFromAsync(SegmentName first, int count, CancellationToken cancellationToken)
     {
         var names = new List<SegmentName>();
-        for (var name = first; names.Count < count && (IsSpooledWhole(name) || await _archive.HasSegmentAsync(name, cancellationToken)); name = name.Next(Size))
+        for (var name = first; names.Count < count && (IsSpooledWhole(name) || await _archive.HasSoundSegmentAsync(name, cancellationToken)); name = name.Next(Size))
         {
             names.Add(name);
         }

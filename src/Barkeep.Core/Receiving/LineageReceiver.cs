@@ -141,7 +141,7 @@ sealed class LineageReceiver : IDisposable
     async Task<StreamPlan> PlanAsync(TimelineHistory history, SystemIdentity identity, SlotPosition? slot, CancellationToken stop)
     {
         var spooled = await SpoolScan.RunAsync(_spool, _lineage, _archiver.IsPending, stop);
-        var planner = new StreamPlanner(_lineage.Wal, Size, ArchivedAndPending(), _reachedEnds);
+        var planner = new StreamPlanner(_lineage.Wal, Size, ArchivedAndPending(), _reachedEnds, _logger);
         return await planner.PlanAsync(
             history,
             spooled,

@@ -57,7 +57,7 @@ public sealed class SpoolArchiving(ServerConfig config, Locations locations, Lin
         var start = time.GetTimestamp();
         foreach (var segment in segments)
         {
-            while (!await lineage.Wal.HasSegmentAsync(segment, cancellationToken))
+            while (!await lineage.Wal.HasSoundSegmentAsync(segment, cancellationToken))
             {
                 if (time.GetElapsedTime(start) > limit)
                 {

@@ -1,6 +1,7 @@
 using Barkeep.Common;
 using Barkeep.Repo;
 using Barkeep.Wal;
+using Microsoft.Extensions.Logging;
 
 namespace Barkeep.Receiving;
 
@@ -11,7 +12,7 @@ namespace Barkeep.Receiving;
 /// <param name="archivedEnds">How far the repository reaches, by timeline.</param>
 /// <param name="reachedEnds">Where timelines have been received to their end, as the server said.</param>
 sealed class StreamPlanner(
-    WalArchive archive, SegmentSize size, IReadOnlyDictionary<TimelineId, Lsn> archivedEnds, IReadOnlyDictionary<TimelineId, Lsn> reachedEnds)
+    WalArchive archive, SegmentSize size, IReadOnlyDictionary<TimelineId, Lsn> archivedEnds, IReadOnlyDictionary<TimelineId, Lsn> reachedEnds, ILogger logger)
 {
     /// <param name="history">That of the timeline the server is on.</param>
     /// <param name="spooled">What the spool holds, ascending.</param>
@@ -80,7 +81,7 @@ sealed class StreamPlanner(
         var (afterGap, jumped) = (false, false);
         foreach (var name in files.Keys.Where(n => n.Start(size) < position).Order())
         {
-            if (!await archive.HasSegmentAsync(name, cancellationToken))
+            if (!await archive.HasSoundSegmentAsync(name, cancellationToken))
             {
                 (position, jumped) = (name.Start(size), true);
                 break;
@@ -95,7 +96,7 @@ sealed class StreamPlanner(
             {
                 (position, afterGap, jumped) = (gap.To, true, true);
             }
-            else if ((files.TryGetValue(next, out var file) && file.IsComplete) || (jumped && await archive.HasSegmentAsync(next, cancellationToken)))
+            else if ((files.TryGetValue(next, out var file) && file.IsComplete) || (jumped && await archive.HasSoundSegmentAsync(next, cancellationToken)))
             {
                 (position, afterGap) = (next.End(size), false);
             }
@@ -118,8 +119,16 @@ sealed class StreamPlanner(
             }
             var walker = new RecordWalker(start, await archive.GetHistoryAsync(name.Timeline, cancellationToken), size, null);
             await using var walk = new SinkStream(bytes => walker.Append(bytes));
-            var length = await archive.CopySegmentAsync(name, partial: true, walk, cancellationToken);
-            return Reached(name, start + length, walker.ValidEnd);
+            try
+            {
+                var length = await archive.CopySegmentAsync(name, partial: true, walk, cancellationToken);
+                return Reached(name, start + length, walker.ValidEnd);
+            }
+            catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing)
+            {
+                logger.LogWarning("the stored part of {Segment} cannot be used, the segment is received from its beginning: {Reason}", name, e.Line);
+                return start;
+            }
         }
         return Reached(name, start + file.Length, start + file.ValidLength);
     }

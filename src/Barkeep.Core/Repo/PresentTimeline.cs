@@ -1,3 +1,4 @@
+using Barkeep.Common;
 using Barkeep.Wal;
 
 namespace Barkeep.Repo;
@@ -24,7 +25,13 @@ public sealed class PresentTimeline
     /// <summary>Whether the server has said so to its receiver; otherwise it is inferred.</summary>
     public bool IsHeard { get; }
 
-    public TimelineHistory History => _received.HistoryOf(Timeline);
+    /// <exception cref="BarkeepException">Damaged: what led to this timeline cannot be read, and nothing can be said of what leads there.</exception>
+    public TimelineHistory History => _received.DamagedHistories.TryGetValue(Timeline, out var how)
+        ? throw new BarkeepException(
+            ErrorKind.Damaged,
+            $"how the server came to timeline {Timeline} is not known: {how}",
+            $"barman put-wal takes {Timeline.HistoryFileName} from the pg_wal of any server that has it; --target-tli names the timeline to restore along without it")
+        : _received.HistoryOf(Timeline);
 
     /// <summary>
     /// What the receiver has heard last. Where that is not known, the newest timeline to which the newest backup leads: that was taken of the server itself, while WAL

@@ -24,7 +24,10 @@ public sealed class ReceivedWal
     /// <summary>Why segments are missing, where it is known.</summary>
     public IReadOnlyList<Gap> Gaps { get; }
 
-    /// <summary>What could not be read and is not needed, one line each.</summary>
+    /// <summary>Timelines whose history files cannot be read, with what is wrong.</summary>
+    public IReadOnlyDictionary<TimelineId, string> DamagedHistories { get; private init; } = new Dictionary<TimelineId, string>();
+
+    /// <summary>What could not be read and may not be needed, one line each.</summary>
     public IReadOnlyList<string> Notes { get; private init; } = [];
 
     /// <summary>Segments whose stored copy is known to be damaged: it counts as missing.</summary>
@@ -56,26 +59,26 @@ public sealed class ReceivedWal
             {
                 segments[stored.Name] = new(stored.Name, WalPlace.Repository, size, true, stored.StoredLength);
             }
-            else
+            else if (!segments.TryGetValue(stored.Name, out var spooled)
+                || (!spooled.IsComplete && await archive.TryGetPartialLengthAsync(stored.Name, cancellationToken) > spooled.Length))
             {
-                // Partial and spool are equal, or the spool went on after a reconnection.
-                segments.TryAdd(stored.Name, new(stored.Name, WalPlace.Partial, size, false, stored.StoredLength));
+                // Mostly the spool has the same, or went on after a reconnection. But a standby that was promoted may have handed over more than came here, and a
+                // server that is back on this timeline sends the segment from its beginning.
+                segments[stored.Name] = new(stored.Name, WalPlace.Partial, size, false, stored.StoredLength);
             }
         }
-        var histories = new List<TimelineHistory>();
-        foreach (var timeline in await archive.ListHistoriesAsync(cancellationToken))
-        {
-            histories.Add(await archive.GetHistoryAsync(timeline, cancellationToken));
-        }
+        var (histories, unreadable) = await archive.ReadHistoriesAsync(cancellationToken);
+        var (gaps, notes) = ((IReadOnlyList<Gap>)[], unreadable.Values.ToList());
         try
         {
-            return new(segments.Values, histories, await archive.ListGapsAsync(cancellationToken), archive.SegmentSize) { Stored = inRepository, Damaged = damaged };
+            gaps = await archive.ListGapsAsync(cancellationToken);
         }
         catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
         {
             // Gaps show in the segments themselves; their records say only why.
-            return new(segments.Values, histories, [], archive.SegmentSize) { Notes = [e.Message], Stored = inRepository, Damaged = damaged };
+            notes.Add(e.Message);
         }
+        return new(segments.Values, histories.Values, gaps, archive.SegmentSize) { Notes = notes, Stored = inRepository, Damaged = damaged, DamagedHistories = unreadable };
     }
 
     /// <summary>All of which there is WAL or a history.</summary>
@@ -100,7 +103,7 @@ public sealed class ReceivedWal
         return last;
     }
 
-    /// <summary>The history of a timeline; without ancestors when its file is not here.</summary>
+    /// <summary>The history of a timeline; without ancestors when its file is not here, or cannot be read.</summary>
     public TimelineHistory HistoryOf(TimelineId timeline) => Histories.GetValueOrDefault(timeline) ?? TimelineHistory.Initial(timeline);
 
     /// <summary>Why a segment is missing on a history, if that was recorded and it has not come since.</summary>

@@ -42,7 +42,7 @@ public sealed record ReceiverState(
     const int FileLength = 2048;
     const int MaximumReason = 600;
 
-    /// <summary>Reads a state file; null when there is none, or when it is being written on a full disk just now.</summary>
+    /// <summary>Reads a state file; null when there is none, when it is being written on a full disk just now, or when it is not for this user.</summary>
     /// <exception cref="BarkeepException">NewerRepository.</exception>
     public static ReceiverState? TryRead(string path)
     {
@@ -55,7 +55,7 @@ public sealed record ReceiverState(
         {
             payload = JsonSerializer.Deserialize(File.ReadAllBytes(path), ReceiverJson.Default.ReceiverStatePayload);
         }
-        catch (Exception e) when (e is JsonException or IOException)
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
         {
             // Advice only: who asks finds out from the lock whether the receiver runs.
             return null;

@@ -87,8 +87,16 @@ public sealed class WalArchive
     public ValueTask<bool> HasSegmentAsync(SegmentName name, CancellationToken cancellationToken) =>
         _store.ExistsAsync(_root + ObjectOf(name), cancellationToken);
 
+    /// <summary>Whether a segment is here and is not known to be damaged.</summary>
+    public async ValueTask<bool> HasSoundSegmentAsync(SegmentName name, CancellationToken cancellationToken) =>
+        await HasSegmentAsync(name, cancellationToken) && !await _store.ExistsAsync(_root + MarkOf(name, partial: false), cancellationToken);
+
     public ValueTask<bool> HasPartialAsync(SegmentName name, CancellationToken cancellationToken) =>
         _store.ExistsAsync(_root + ObjectOf(name, partial: true), cancellationToken);
+
+    /// <summary>How many bytes of a segment its partial object holds, as it says itself; null when there is none, or it cannot be read.</summary>
+    public Task<long?> TryGetPartialLengthAsync(SegmentName name, CancellationToken cancellationToken) =>
+        WalObject.TryReadLengthAsync(_store, _root, ObjectOf(name, partial: true), SegmentSize.Bytes, cancellationToken);
 
     /// <summary>Writes a stored segment's bytes, each frame checked before it is written.</summary>
     /// <returns>The number of bytes: a whole segment unless partial.</returns>
@@ -146,11 +154,10 @@ public sealed class WalArchive
         return timelines;
     }
 
-    /// <summary>The histories that are here and can be read, by timeline.</summary>
-    /// <param name="damage">Takes a line for each that cannot.</param>
-    public async Task<IReadOnlyDictionary<TimelineId, TimelineHistory>> ReadHistoriesAsync(ICollection<string> damage, CancellationToken cancellationToken)
+    /// <summary>The histories that are here and can be read, by timeline, and a line for each that cannot.</summary>
+    public async Task<(IReadOnlyDictionary<TimelineId, TimelineHistory> Sound, IReadOnlyDictionary<TimelineId, string> Damaged)> ReadHistoriesAsync(CancellationToken cancellationToken)
     {
-        var histories = new Dictionary<TimelineId, TimelineHistory>();
+        var (histories, damaged) = (new Dictionary<TimelineId, TimelineHistory>(), new Dictionary<TimelineId, string>());
         foreach (var timeline in await ListHistoriesAsync(cancellationToken))
         {
             try
@@ -159,10 +166,10 @@ public sealed class WalArchive
             }
             catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
             {
-                damage.Add(e.Message);
+                damaged.Add(timeline, e.Message);
             }
         }
-        return histories;
+        return (histories, damaged);
     }
 
     /// <summary>All segments, by timeline and position, a partial one after the complete one of the same name.</summary>

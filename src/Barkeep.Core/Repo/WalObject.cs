@@ -122,6 +122,21 @@ static class WalObject
         return length;
     }
 
+    /// <summary>How many bytes an object says that it holds; null when there is none, or it cannot be read.</summary>
+    /// <exception cref="BarkeepException">NewerRepository, Storage.</exception>
+    public static async Task<long?> TryReadLengthAsync(DirectoryStore store, string root, string name, int limit, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var reader = await store.TryOpenAsync(root + name, cancellationToken);
+            return reader is null ? null : (await ReadHeadAsync(reader, name, limit, cancellationToken)).Length;
+        }
+        catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
+        {
+            return null;
+        }
+    }
+
     static async Task<bool> HasSameBytesAsync(DirectoryStore store, string root, string name, int length, byte[] hash, CancellationToken cancellationToken)
     {
         using var reader = await store.OpenAsync(root + name, cancellationToken);

@@ -222,10 +222,15 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         if (!_seen.TryGetValue(lineage, out var seen))
         {
             // In this order: what the receiver has heard of is then here.
-            var receiver = ReceiverState.TryRead(options.Locations.ReceiverStateFile(options.Server))?.Of(lineage.Identity);
+            var stateFile = options.Locations.ReceiverStateFile(options.Server);
+            var said = ReceiverState.TryRead(stateFile);
+            if (said is null && File.Exists(stateFile))
+            {
+                warnings.Add($"{stateFile} cannot be read: which timeline the server is on is told by the backups alone; restore as the user who runs the receiver, or name the timeline (--target-tli)");
+            }
             var backups = await lineage.Backups.ListAsync(cancellationToken);
             var received = await ReceivedWal.ListAsync(lineage.Wal, SpoolOf(lineage), cancellationToken);
-            _seen.Add(lineage, seen = new(received, backups, PresentTimeline.Of(received, backups, receiver)));
+            _seen.Add(lineage, seen = new(received, backups, PresentTimeline.Of(received, backups, said?.Of(lineage.Identity))));
         }
         return seen;
     }

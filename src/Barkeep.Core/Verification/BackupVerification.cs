@@ -109,7 +109,7 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, Receiver
         try
         {
             var received = await ReceivedWal.ListAsync(lineage.Wal, spool, cancellationToken, withDamaged: true);
-            _damage.AddRange(received.Notes.Select(static n => new Damage("a record of a gap", n, ErrorKind.Damaged, [], [], 0)));
+            _damage.AddRange(received.Notes.Select(static n => new Damage("what is known of the WAL", n, ErrorKind.Damaged, [], [], 0)));
             return received;
         }
         catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.Storage)

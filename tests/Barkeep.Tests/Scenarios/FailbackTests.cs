@@ -21,6 +21,7 @@ public sealed class FailbackTests
         await ConnectAsync(bench, standby, first);
         await FillAsync(bench, standby);
         await standby.StopAsync();
+        HurtPart(bench);
         await bench.Cluster.StartAsync();
         await ConnectAsync(bench, bench.Cluster, first);
         await bench.Cluster.SqlAsync("CREATE TABLE back AS SELECT i FROM generate_series(1, 100) i");
@@ -66,6 +67,15 @@ public sealed class FailbackTests
     {
         bench.Configure(("port", cluster.Port));
         Assert.Contains($"Backup {backup} exists; taking no other", (await bench.Rig.RunAsync("setup-barman")).Checked().Output, StringComparison.Ordinal);
+    }
+
+    // What was received of the segment in which timeline 1 was left: it cannot be read any more, and the server sends it from its beginning.
+    static void HurtPart(CommandBench bench)
+    {
+        var part = Assert.Single(Directory.GetFiles(Path.Combine(bench.Rig.Home, "montagu/repository"), "00000001*.partial", SearchOption.AllDirectories));
+        var bytes = File.ReadAllBytes(part);
+        bytes[^40] ^= 1;
+        File.WriteAllBytes(part, bytes);
     }
 
     // Several segments, which are in the repository when it returns.
