@@ -41,7 +41,7 @@ public static class BackupKeeping
     static async Task RecordCollectedAsync(Lineage lineage, WalSpool spool, BackupId id, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var received = await ReceivedWal.ListAsync(lineage.Wal, spool, cancellationToken);
-        if (new WalHoles(received).Of(await lineage.Backups.ListAsync(cancellationToken)).GetValueOrDefault(id) is { IsRecorded: false } missing && !received.Damaged.Contains(missing.First))
+        foreach (var missing in new WalHoles(received).Of(await lineage.Backups.ListAsync(cancellationToken)).GetValueOrDefault(id, []).Where(m => !m.IsRecorded && !received.Damaged.Contains(m.First)))
         {
             await lineage.Wal.RecordGapAsync(new(missing.First.Timeline, missing.From, missing.To, $"it was removed while backup {id} was kept by itself", now), cancellationToken);
         }

@@ -74,10 +74,22 @@ public sealed partial record TimeText(DateTimeOffset Time, bool IsZoneAssumed)
 
     static DateTimeOffset In(TimeZoneInfo zone, DateTime local, string text)
     {
-        var how = zone.IsInvalidTime(local) ? "did not exist" : zone.IsAmbiguousTime(local) ? "was there twice" : null;
-        return how is null
-            ? new(local, zone.GetUtcOffset(local))
-            : throw new BarkeepException(ErrorKind.Usage, $"the time '{text}' {how} in the zone {zone.Id}, where the clock was changed", $"write the offset: '{local:yyyy-MM-dd HH:mm:ss}+00:00'");
+        if (zone.IsInvalidTime(local))
+        {
+            // The clock was put forward: what it would have shown without that is a time that was there.
+            var meant = TimeZoneInfo.ConvertTime(new DateTimeOffset(local, zone.GetUtcOffset(local)), zone);
+            throw Changed("did not exist", $"the moment at which a clock that was not put forward showed it is '{WithOffset(meant)}'");
+        }
+        if (zone.IsAmbiguousTime(local))
+        {
+            var offsets = zone.GetAmbiguousTimeOffsets(local).OrderDescending().Select(o => $"'{WithOffset(new(local, o))}'");
+            throw Changed("was there twice", $"write the offset: {string.Join(" or ", offsets)}");
+        }
+        return new(local, zone.GetUtcOffset(local));
+
+        BarkeepException Changed(string how, string hint) => new(ErrorKind.Usage, $"the time '{text}' {how} in the zone {zone.Id}, where the clock was changed", hint);
+
+        static string WithOffset(DateTimeOffset time) => time.ToString("yyyy-MM-dd HH:mm:sszzz", CultureInfo.InvariantCulture);
     }
 
     static BarkeepException Unreadable(string text) =>

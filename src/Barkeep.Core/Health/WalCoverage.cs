@@ -19,7 +19,8 @@ public sealed record WalCoverage(IReadOnlyList<WalGap> Gaps, bool IsOpen, Backup
     public static WalCoverage Of(ReceivedWal received, IReadOnlyList<BackupRecord> backups, ReceiverState? receiver, bool isReceiving)
     {
         var holes = new WalHoles(received);
-        var all = holes.Of(backups).Where(h => !IsToCome(h.Value)).GroupBy(static h => h.Value, static h => h.Key).Select(static g => new WalGap(g.Key, [.. g.Order()]));
+        var all = holes.Of(backups).SelectMany(static h => h.Value, static (h, missing) => (Backup: h.Key, Missing: missing)).Where(h => !IsToCome(h.Missing))
+            .GroupBy(static h => h.Missing, static h => h.Backup).Select(static g => new WalGap(g.Key, [.. g.Order()]));
         if (backups.LastOrDefault(static b => b.Info is not null)?.Info is not { } newest)
         {
             // A backup that is taken now begins after all of it; but why there is none may be that.

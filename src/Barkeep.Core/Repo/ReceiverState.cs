@@ -42,6 +42,9 @@ public sealed record ReceiverState(
     const int FileLength = 2048;
     const int MaximumReason = 600;
 
+    // The server's clock and this machine's may differ a little, and what it flushed just then may not have been sent.
+    static readonly TimeSpan Doubt = TimeSpan.FromSeconds(5);
+
     /// <summary>Reads a state file; null when there is none, when it is being written on a full disk just now, or when it is not for this user.</summary>
     /// <exception cref="BarkeepException">NewerRepository.</exception>
     public static ReceiverState? TryRead(string path)
@@ -69,6 +72,9 @@ public sealed record ReceiverState(
 
     /// <summary>This, if it speaks of that cluster.</summary>
     public ReceiverState? Of(ClusterIdentity cluster) => SystemId == cluster.SystemId ? this : null;
+
+    /// <summary>Until when nothing has happened on a timeline but what is in its WAL, received up to a position; null when that is not known.</summary>
+    public DateTimeOffset? IdleUntil(TimelineId timeline, Lsn received) => Timeline == timeline && ServerEnd.IsValid && received >= ServerEnd ? LastMessageAt - Doubt : null;
 
     /// <summary>The bytes of the file.</summary>
     internal byte[] ToBytes()

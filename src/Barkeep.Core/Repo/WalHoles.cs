@@ -7,16 +7,22 @@ public sealed class WalHoles(ReceivedWal received)
 {
     readonly Dictionary<TimelineId, Way> _ways = [];
 
-    /// <summary>What recovery from each backup comes to first, on whichever timeline it could follow, the newest first; without those that come to nothing.</summary>
+    /// <summary>What recovery from each backup comes to first on each timeline that it could follow, the newest first; without those that come to nothing.</summary>
     /// <remarks>A backup that is kept by itself is not rolled forward, unless it is the newest that is complete: the WAL after it may be gone.</remarks>
     /// <param name="backups">All of the cluster, oldest first.</param>
-    public IReadOnlyDictionary<BackupId, MissingWal> Of(IReadOnlyList<BackupRecord> backups)
+    public IReadOnlyDictionary<BackupId, IReadOnlyList<MissingWal>> Of(IReadOnlyList<BackupRecord> backups)
     {
         var newest = backups.LastOrDefault(static b => b.State == BackupState.Done);
-        var found = new Dictionary<BackupId, MissingWal>();
+        var found = new Dictionary<BackupId, IReadOnlyList<MissingWal>>();
         foreach (var backup in backups)
         {
-            if (backup.Info is { } info && Histories(info).Select(h => After(h, info)).FirstOrDefault(m => m is not null && (MayRoll(backup, newest) || m.From < info.EndLsn)) is { } missing)
+            if (backup.Info is not { } info)
+            {
+                continue;
+            }
+            // Timelines share what lies before their fork.
+            var missing = Histories(info).Select(h => After(h, info)).OfType<MissingWal>().Where(m => MayRoll(backup, newest) || m.From < info.EndLsn).Distinct().ToList();
+            if (missing.Count > 0)
             {
                 found.Add(backup.Id, missing);
             }

@@ -53,7 +53,7 @@ static class RestoreTarget
         return names.Count > 0;
     }
 
-    /// <summary>Refuses what lies where a server's backups and WAL are kept, by whatever path.</summary>
+    /// <summary>Refuses what lies where a server's backups and WAL are kept, by whatever path, or within a data directory.</summary>
     /// <exception cref="BarkeepException">TargetUnwritable.</exception>
     public static void CheckOutside(string path)
     {
@@ -63,6 +63,10 @@ static class RestoreTarget
             if (TryStatus($"{at}/{Locations.RepositoryName}/{Repository.FormatName}") is not null)
             {
                 throw new BarkeepException(ErrorKind.TargetUnwritable, $"{path} is where the backups and the WAL of a server are kept", "restore elsewhere");
+            }
+            if (at != path && TryStatus($"{at}/{ManifestCheck.ControlFile}") is not null)
+            {
+                throw new BarkeepException(ErrorKind.TargetUnwritable, $"{path} lies within the data directory {Path.GetFullPath(at)}", "restore elsewhere");
             }
             var (here, above) = (StatusOf(at), StatusOf(at + "/.."));
             if ((here.Device, here.Inode) == (above.Device, above.Inode))

@@ -10,9 +10,6 @@ namespace Barkeep.Restores;
 /// </summary>
 sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool, ReceivedWal received, BackupInfo backup, WalRoute route)
 {
-    // The server's clock and this machine's may differ a little, and what it flushed just then may not have been sent.
-    static readonly TimeSpan Doubt = TimeSpan.FromSeconds(5);
-
     /// <returns>Where recovery stops, or why it would not get there, and whether because the target lies before the backup's end.</returns>
     /// <exception cref="BarkeepException">Damaged, ObjectMissing, Storage: the WAL that must be looked at cannot be read.</exception>
     public async Task<(PlannedStop? Stop, BarkeepException? Refusal, bool LiesBefore)> RunAsync(RecoveryTarget target, CancellationToken cancellationToken)
@@ -39,22 +36,15 @@ sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool
     {
         RecoveryTargetKind.Immediate => true,
         RecoveryTargetKind.Lsn => target.Lsn <= route.End + HeaderAtEnd,
-        RecoveryTargetKind.Time => route.FindMissing(received) is null && (TimestampTz.From(target.Time) == lastCommit?.Time || target.Time <= KnownUntil()),
+        RecoveryTargetKind.Time => route.FindMissing(received) is null && (TimestampTz.From(target.Time) == lastCommit?.Time || target.Time <= IdleUntil()),
         _ => false,
     };
 
     // The next record could begin only behind it.
     int HeaderAtEnd => route.End == route.End.AlignDown(PageHeader.PageSize) ? PageHeader.SizeAt(route.End, route.SegmentSize) : 0;
 
-    // Until when the receiver knows that it has all WAL there was; null when it does not know it.
-    DateTimeOffset? KnownUntil()
-    {
-        if (ReceiverState.TryRead(options.Locations.ReceiverStateFile(options.Server))?.Of(lineage.Identity) is not { LastMessageAt: { } last } state)
-        {
-            return null;
-        }
-        return state.Timeline == route.History.Timeline && state.ServerEnd.IsValid && route.ReceivedEnd >= state.ServerEnd ? last - Doubt : null;
-    }
+    DateTimeOffset? IdleUntil() =>
+        ReceiverState.TryRead(options.Locations.ReceiverStateFile(options.Server))?.Of(lineage.Identity)?.IdleUntil(route.History.Timeline, route.ReceivedEnd);
 
     BarkeepException Beyond(TargetOutcome outcome)
     {

@@ -27,4 +27,9 @@ public sealed record RecoveryWindow
     public DateTimeOffset FromTime => Backups[0].Info!.EndTime;
 
     public Lsn To => Route.End;
+
+    /// <summary>Until when the server is known to have been idle after it: a time up to then is reached at its end. Null when it was not, or that is not known.</summary>
+    /// <param name="receiver">What the cluster's receiver last said.</param>
+    public DateTimeOffset? IdleUntil(ReceiverState? receiver) =>
+        EndedBy is null && receiver?.IdleUntil(Timeline, Route.ReceivedEnd) is { } until && TimestampTz.From(until) > (LastCommit?.Time ?? TimestampTz.From(FromTime)) ? until : null;
 }

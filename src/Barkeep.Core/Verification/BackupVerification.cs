@@ -55,6 +55,7 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, Receiver
             _damage.AddRange(wal.Hurt.Select(h => h.ToDamage(received!, wal.HistoriesOf(known), known)));
             await MarkAsync(wal, received!, cancellationToken);
             infos.ForEach(i => FindMissing(received!, present!, i));
+            FindMissingElsewhere(received!, present!, infos, all);
         }
         return new()
         {
@@ -221,6 +222,17 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, Receiver
         else if (missing is { IsRecorded: false })
         {
             _damage.Add(new($"WAL segment {route.Missing}", $"WAL is missing, {missing}: no restore crosses that", ErrorKind.WalGap, [id], [], 0));
+        }
+    }
+
+    // On timelines that the server has left: what is here of them can be asked for by name.
+    void FindMissingElsewhere(ReceivedWal received, PresentTimeline present, IReadOnlyList<BackupInfo> infos, IReadOnlyList<BackupRecord> all)
+    {
+        var told = infos.Select(i => present.RouteFrom(i)?.FindMissing(received)).OfType<MissingWal>().ToHashSet();
+        var holes = new WalHoles(received).Of(all).Where(h => infos.Any(i => i.BackupId == h.Key.ToString())).SelectMany(static h => h.Value, static (h, missing) => (Backup: h.Key, Missing: missing));
+        foreach (var hole in holes.Where(h => !h.Missing.IsRecorded && !told.Contains(h.Missing)).GroupBy(static h => h.Missing, static h => h.Backup))
+        {
+            _damage.Add(new($"WAL segment {hole.Key.First}", $"WAL is missing, {hole.Key}: no restore along that timeline crosses it", ErrorKind.WalGap, [.. hole.Order()], [], 0));
         }
     }
 

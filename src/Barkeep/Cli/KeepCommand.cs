@@ -27,7 +27,7 @@ sealed class KeepCommand : SessionCommand
         {
             if (new[] { result.GetResult(_release), result.GetResult(_status), result.GetResult(_target) }.Count(static r => r is { Implicit: false }) != 1)
             {
-                result.AddError("one of --target, --release and --status is required");
+                result.AddError("one of --target, --release and --status is required, and no two of them");
             }
         });
     }

@@ -63,9 +63,11 @@ sealed class TargetsCommand : SessionCommand
     static async Task<TargetsReport> ReadAsync(Session session, ServerName server, Lineage lineage, bool isCurrent, CancellationToken cancellationToken)
     {
         var spool = session.SpoolOf(server, lineage);
+        // In this order: what the receiver has heard of is then here.
+        var receiver = ReceiverState.TryRead(session.Locations.ReceiverStateFile(server))?.Of(lineage.Identity);
         var received = await ReceivedWal.ListAsync(lineage.Wal, spool, cancellationToken);
         var windows = await RecoveryWindows.ListAsync(lineage, spool, received, await lineage.Backups.ListAsync(cancellationToken), cancellationToken);
-        var report = new TargetsReport(lineage, spool, received, windows, isCurrent, session.Time.LocalTimeZone);
+        var report = new TargetsReport(lineage, spool, received, windows, receiver, isCurrent, session.Time.LocalTimeZone);
         await report.AddPointsAsync(cancellationToken);
         return report;
     }

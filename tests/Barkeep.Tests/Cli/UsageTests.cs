@@ -34,6 +34,8 @@ public sealed class UsageTests(FixedRepository repository) : IClassFixture<Fixed
     [InlineData("restore montagu latest /tmp/x --target-xid -1", "--target-xid is '-1', not the number of a transaction")]
     [InlineData("restore montagu latest /tmp/x --target-tli newest", "--target-tli is 'newest', not a timeline's number, latest or current")]
     [InlineData("restore montagu latest /tmp/x --tablespace nonsense", "--tablespace nonsense is not NAME:DIRECTORY")]
+    [InlineData("restore montagu latest /tmp/x --tablespace fast:here", "--tablespace fast:here: 'here' is no absolute path")]
+    [InlineData("restore montagu latest /tmp/x --tablespace fast:/a --tablespace fast:/b", "--tablespace names 'fast' twice")]
     [InlineData("list-servers --minimal=perhaps", "'perhaps' is one argument too many (usage: barman list-servers)")]
     [InlineData("-f xml list-servers", "--format is 'xml', not console or json (barman list-servers --help shows what can be said)")]
     [InlineData("--log-level loud", "--log-level is 'loud', not DEBUG, INFO, WARNING, ERROR, CRITICAL or NOTSET (barman --help shows what can be said)")]
@@ -41,7 +43,7 @@ public sealed class UsageTests(FixedRepository repository) : IClassFixture<Fixed
     [InlineData("terminate-process montagu walsender", "TASK is 'walsender', not receive-wal, backup, cron or gc (barman terminate-process --help shows what can be said)")]
     [InlineData("backup --name latest montagu", "a backup cannot be called 'latest' (ids, and words such as latest, name backups already)")]
     [InlineData("backup --name 20261122T010000 montagu", "a backup cannot be called '20261122T010000' (ids, and words such as latest, name backups already)")]
-    [InlineData("keep montagu latest", "one of --target, --release and --status is required (barman keep --help shows what can be said)")]
+    [InlineData("keep montagu latest", "one of --target, --release and --status is required, and no two of them (barman keep --help shows what can be said)")]
     public async Task A_command_line_that_cannot_be_understood_is_told_in_one_line(string line, string expected)
     {
         var result = await repository.Rig.RunAsync(["barman", .. line.Split(' ')]);

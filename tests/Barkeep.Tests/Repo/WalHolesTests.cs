@@ -59,6 +59,20 @@ public sealed class WalHolesTests
     }
 
     [Fact]
+    public void What_is_missing_on_one_timeline_hides_nothing_that_is_on_another()
+    {
+        var missing = new WalHoles(WrittenSegments.Wal("1:2 1:3 1:4 1:6 2:4 2:6", Fork)).Of([Backup("1:2", 0)]).Values.Single();
+        Assert.Equal(
+            [
+                "0/500000 to 0/600000 on timeline 2: WAL segment 000000020000000000000005 is missing",
+                "0/500000 to 0/600000 on timeline 1: WAL segment 000000010000000000000005 is missing",
+            ],
+            missing.Select(static m => m.ToString()));
+        // What lies before the fork is one, whichever way is taken.
+        Assert.Single(new WalHoles(WrittenSegments.Wal("1:2 1:4 2:4", Fork)).Of([Backup("1:2", 0)]).Values.Single());
+    }
+
+    [Fact]
     public void What_is_kept_by_itself_lacks_nothing_after_its_end_until_it_is_the_newest()
     {
         var holes = new WalHoles(WrittenSegments.Wal("1:2 1:5 1:6 1:9", []));
@@ -77,8 +91,8 @@ public sealed class WalHolesTests
             var timeline = onSecond && begin > 4 ? 2u : 1u;
             var backup = Backup($"{timeline}:{begin}", 0);
             var expected = received.Histories.Values.Append(TimelineHistory.Initial(new(1))).OrderByDescending(static h => h.Timeline)
-                .Select(h => WalRoute.Choose(received, new(timeline), backup.Info!.BeginLsn, backup.Info.EndLsn, h.Timeline)?.FindMissing(received)).FirstOrDefault(static m => m is not null);
-            Assert.Equal(expected, new WalHoles(received).Of([backup]).GetValueOrDefault(backup.Id));
+                .Select(h => WalRoute.Choose(received, new(timeline), backup.Info!.BeginLsn, backup.Info.EndLsn, h.Timeline)?.FindMissing(received)).OfType<MissingWal>().Distinct();
+            Assert.Equal(expected, new WalHoles(received).Of([backup]).GetValueOrDefault(backup.Id, []));
         });
 
     [Fact]
@@ -93,7 +107,7 @@ public sealed class WalHolesTests
             WalRoute.ReachableFrom(WrittenSegments.Wal(received, histories), new(1), new(0x200028), new(0x200138)).Select(static t => t.Value);
     }
 
-    static MissingWal? Missing(ReceivedWal received, string backup) => new WalHoles(received).Of([Backup(backup, 0)]).Values.SingleOrDefault();
+    static MissingWal? Missing(ReceivedWal received, string backup) => new WalHoles(received).Of([Backup(backup, 0)]).Values.SingleOrDefault()?[0];
 
     static BackupRecord Backup(string place, int number)
     {

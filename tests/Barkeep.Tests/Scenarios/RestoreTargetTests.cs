@@ -45,6 +45,21 @@ public sealed class RestoreTargetTests(RestorableCluster cluster)
     }
 
     [Fact]
+    public async Task R1_a_directory_within_a_data_directory_is_refused()
+    {
+        var source = await cluster.GetAsync();
+        using var scratch = new Scratch("other");
+        Directory.CreateDirectory(Path.Combine(scratch.Path, "global"));
+        await File.WriteAllTextAsync(Path.Combine(scratch.Path, "global/pg_control"), "");
+        foreach (var options in new[] { source.Into(Path.Combine(scratch.Path, "new")), source.Into(Path.Combine(scratch.Path, "base/new")) with { IsDelta = true } })
+        {
+            var error = await RefusedAsync(ErrorKind.TargetUnwritable, options);
+            Assert.Equal($"{options.Target} lies within the data directory {scratch.Path}", error.Message);
+        }
+        Assert.Single(Directory.EnumerateFileSystemEntries(scratch.Path));
+    }
+
+    [Fact]
     public async Task R1_a_mount_point_with_lost_and_found_is_restored_into_and_stays_what_it_is()
     {
         var source = await cluster.GetAsync();

@@ -98,9 +98,9 @@ sealed class BackupDetailsJson(BackupDetails details)
         {
             json["reachable_timelines"] = string.Join(", ", timelines);
         }
-        if (_backup.Gap is { } gap)
+        if (_backup.Gaps.Count > 0)
         {
-            json["wal_gap"] = gap.ToString();
+            json["wal_gap"] = string.Join("; ", _backup.Gaps);
         }
         if (details.WalRate is { } rate)
         {

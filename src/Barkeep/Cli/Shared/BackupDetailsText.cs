@@ -134,7 +134,7 @@ sealed class BackupDetailsText(BackupDetails details)
         {
             yield return ("Reachable timelines", string.Join(", ", timelines));
         }
-        if (_backup.Gap is { } gap)
+        foreach (var gap in _backup.Gaps)
         {
             yield return ("WAL gap", $"{gap}; {(gap.From < info.EndLsn ? "this backup cannot be restored" : "restores of this backup end before it")}");
         }

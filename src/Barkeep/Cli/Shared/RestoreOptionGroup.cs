@@ -48,7 +48,15 @@ sealed class RestoreOptionGroup
             {
                 throw new BarkeepException(ErrorKind.Usage, $"--tablespace {text} is not NAME:DIRECTORY");
             }
-            places[text[..colon]] = Path.GetFullPath(text[(colon + 1)..]);
+            var (name, directory) = (text[..colon], text[(colon + 1)..]);
+            if (!Path.IsPathRooted(directory))
+            {
+                throw new BarkeepException(ErrorKind.Usage, $"--tablespace {text}: '{directory}' is no absolute path");
+            }
+            if (!places.TryAdd(name, Path.GetFullPath(directory)))
+            {
+                throw new BarkeepException(ErrorKind.Usage, $"--tablespace names '{name}' twice");
+            }
         }
         return places;
     }

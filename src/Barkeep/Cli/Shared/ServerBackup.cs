@@ -67,7 +67,7 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
     public SegmentName? LastSegment { get; private set; }
 
     /// <summary>The first WAL after its begin that is missing: no restore of it crosses that.</summary>
-    public MissingWal? Gap { get; set; }
+    public IReadOnlyList<MissingWal> Gaps { get; set; } = [];
 
     /// <summary>The WAL of its cluster; null when that was not asked for.</summary>
     public ReceivedWal? Received { get; set; }
@@ -100,7 +100,7 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
         var name = Info?.Name is { Length: > 0 } given ? $" '{given}'" : "";
         return Info is null
             ? $"{server} {Id} - F - {Status}"
-            : $"{server} {Id}{name} - {(Info.Parent is null ? 'F' : 'I')} - {CTime(Info.EndTime)} - Size: {Size} - WAL Size: {new ByteSize(LaterWal.Bytes)}{(Status == "DONE" ? "" : $" - {Status}")}{(RetentionRemark == "-" ? "" : $" - {RetentionRemark}")}{(Gap is { } gap ? $" - WAL GAP: {gap.From} to {gap.To}" : "")}";
+            : $"{server} {Id}{name} - {(Info.Parent is null ? 'F' : 'I')} - {CTime(Info.EndTime)} - Size: {Size} - WAL Size: {new ByteSize(LaterWal.Bytes)}{(Status == "DONE" ? "" : $" - {Status}")}{(RetentionRemark == "-" ? "" : $" - {RetentionRemark}")}{(Gaps.Count > 0 ? $" - WAL GAP: {string.Join(", ", Gaps.Select(static g => $"{g.From} to {g.To}"))}" : "")}";
     }
 
     public JsonObject ListRow()
@@ -119,9 +119,9 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
         row["retention_status"] = RetentionRemark;
         row["size"] = Size.ToString();
         row["size_bytes"] = Size.Bytes;
-        if (Gap is { } gap)
+        if (Gaps.Count > 0)
         {
-            row["wal_gap"] = gap.ToString();
+            row["wal_gap"] = string.Join("; ", Gaps);
         }
         row["wal_size"] = new ByteSize(LaterWal.Bytes).ToString();
         row["wal_size_bytes"] = LaterWal.Bytes;

@@ -106,7 +106,7 @@ sealed class ServerBackups
             var missing = new WalHoles(received).Of([.. backups.Select(static b => b.Record)]);
             foreach (var backup in backups.Where(static b => b.Info is not null))
             {
-                backup.Gap = missing.GetValueOrDefault(backup.Id);
+                backup.Gaps = missing.GetValueOrDefault(backup.Id, []);
                 backup.Received = received;
             }
         }

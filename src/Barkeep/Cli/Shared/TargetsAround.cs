@@ -30,7 +30,7 @@ sealed class TargetsAround
 
     /// <summary>Looks into each window that reaches near the time.</summary>
     public static async Task<TargetsAround> ReadAsync(
-        Lineage lineage, WalSpool spool, RecoveryWindows windows, DateTimeOffset time, TimeSpan distance, TimeZoneInfo zone, CancellationToken cancellationToken)
+        Lineage lineage, WalSpool spool, RecoveryWindows windows, ReceiverState? receiver, DateTimeOffset time, TimeSpan distance, TimeZoneInfo zone, CancellationToken cancellationToken)
     {
         var around = new TargetsAround(time, distance, zone);
         foreach (var window in windows.All)
@@ -41,7 +41,8 @@ sealed class TargetsAround
             var backup = window.Backups.LastOrDefault(b => b.Info!.EndTime <= time) ?? window.Backups[0];
             var outcome = await TargetSearch.FindAsync(lineage, spool, window.Route, backup.Info!, RecoveryTarget.AtTime(time), cancellationToken);
             var (begins, open) = await around.ReadUnfinishedAsync(lookup, moments, outcome, cancellationToken);
-            around._found.Add(new(window, moments, begins, backup, outcome, open));
+            var isIdle = outcome is { Stop: null, IsBeforeBackup: false } && (time <= window.IdleUntil(receiver) || (window.EndedBy is null && TimestampTz.From(time) == outcome.LastCommit?.Time));
+            around._found.Add(new(window, moments, begins, backup, outcome, isIdle, open));
         }
         await around.ReadNamesAsync(lineage, cancellationToken);
         return around;
@@ -105,7 +106,7 @@ sealed class TargetsAround
         {
             yield return string.Create(
                 CultureInfo.InvariantCulture,
-                $"  Around {Text(TimestampTz.From(_time))}, {_distance.TotalMinutes:0} minutes before and after, on timeline {found.Window.Timeline}");
+                $"  Around {Text(TimestampTz.From(_time))}, {_distance.TotalMinutes:0} minute{(_distance.TotalMinutes == 1 ? "" : "s")} before and after, on timeline {found.Window.Timeline}");
             var moments = found.Moments;
             var events = Nearest(found).OrderBy(static e => e.Position).ThenBy(static e => e.Text, StringComparer.Ordinal).ToList();
             if (events.Count == 0)
@@ -215,11 +216,15 @@ sealed class TargetsAround
     string Conclusion(Found found)
     {
         var outcome = found.Outcome;
+        var last = outcome.LastCommit is { } commit ? $"up to transaction {commit.Xid}, committed at {Text(commit.Time)}," : "what its backup holds,";
+        if (found.IsIdle)
+        {
+            return $"A restore to this time has everything {last} and ends with the WAL at {found.Window.To}: nothing is known to have happened after it (backup {found.Backup.Id})";
+        }
         if (outcome.Stop is not { } stop)
         {
             return $"A restore to this time is not possible: {outcome.Obstacle}";
         }
-        var last = outcome.LastCommit is { } commit ? $"up to transaction {commit.Xid}, committed at {Text(commit.Time)}," : "what its backup holds,";
         return $"A restore to this time has everything {last} and stops before transaction {stop.Xid} at {stop.Position}{(stop.Time is { } time ? $", {Text(time)}" : "")} (backup {found.Backup.Id})";
     }
 
@@ -268,9 +273,9 @@ sealed class TargetsAround
 
     JsonObject OutcomeJson(Found found) => new()
     {
-        ["is_reachable"] = found.Outcome.IsReached,
+        ["is_reachable"] = found.Outcome.IsReached || found.IsIdle,
         ["backup_id"] = found.Backup.Id.ToString(),
-        ["obstacle"] = found.Outcome.Obstacle,
+        ["obstacle"] = found.IsIdle ? null : found.Outcome.Obstacle,
         ["last_commit"] = found.Outcome.LastCommit is { } last ? TargetsReport.CommitJson(last, _zone) : null,
         ["stop_lsn"] = found.Outcome.Stop is { } stop ? $"{stop.Position}" : null,
         ["stop_xid"] = found.Outcome.Stop?.Xid,
@@ -285,9 +290,11 @@ sealed class TargetsAround
     /// <summary>What was found in one window.</summary>
     /// <param name="Begins">Of losses, by their positions, where their transactions began, as far as that was looked up and is known.</param>
     /// <param name="Outcome">Of a restore to the time, from the backup.</param>
+    /// <param name="IsIdle">No record lets recovery stop at the time, but all that is known to have happened is before it.</param>
     /// <param name="Open">What had not ended where that stops; null when it does not.</param>
     sealed record Found(
-        RecoveryWindow Window, RecoveryMoments Moments, IReadOnlyDictionary<Lsn, Lsn> Begins, BackupRecord Backup, TargetOutcome Outcome, OpenTransactions? Open)
+        RecoveryWindow Window, RecoveryMoments Moments, IReadOnlyDictionary<Lsn, Lsn> Begins, BackupRecord Backup, TargetOutcome Outcome, bool IsIdle,
+        OpenTransactions? Open)
     {
         public IEnumerable<OpenTransaction> Unfinished => Open?.All ?? [];
 

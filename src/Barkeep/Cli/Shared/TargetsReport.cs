@@ -8,7 +8,8 @@ using Barkeep.Wal;
 namespace Barkeep.Cli.Shared;
 
 /// <summary>To what one cluster can be restored, for people and as JSON.</summary>
-sealed class TargetsReport(Lineage lineage, WalSpool spool, ReceivedWal received, RecoveryWindows windows, bool isCurrent, TimeZoneInfo zone)
+/// <param name="receiver">What the cluster's receiver last said; null when it has said nothing.</param>
+sealed class TargetsReport(Lineage lineage, WalSpool spool, ReceivedWal received, RecoveryWindows windows, ReceiverState? receiver, bool isCurrent, TimeZoneInfo zone)
 {
     readonly List<(TimelineId Timeline, RestorePoint Point)> _points = [];
     readonly List<(TimelineId Timeline, TimelineSwitch Switch)> _switches = [];
@@ -33,7 +34,7 @@ sealed class TargetsReport(Lineage lineage, WalSpool spool, ReceivedWal received
 
     /// <summary>Looks up what happened around a time.</summary>
     public async Task AddAroundAsync(DateTimeOffset time, TimeSpan distance, CancellationToken cancellationToken) =>
-        _around = await TargetsAround.ReadAsync(lineage, spool, windows, time, distance, zone, cancellationToken);
+        _around = await TargetsAround.ReadAsync(lineage, spool, windows, receiver, time, distance, zone, cancellationToken);
 
     public IEnumerable<string> Lines(ServerName server)
     {
@@ -96,6 +97,10 @@ sealed class TargetsReport(Lineage lineage, WalSpool spool, ReceivedWal received
                     : $"    to    {window.To}, nothing was committed since the backup";
                 before = window;
             }
+            if (before?.IdleUntil(receiver) is { } idle)
+            {
+                yield return $"    then  nothing, until {Text(TimestampTz.From(idle))} at least";
+            }
             if (before?.EndedBy is { } reason)
             {
                 yield return $"    GAP   from {Text(TimeOfEnd(before))} on: {reason}";
@@ -141,6 +146,7 @@ sealed class TargetsReport(Lineage lineage, WalSpool spool, ReceivedWal received
         ["to_lsn"] = $"{window.To}",
         ["last_commit"] = window.LastCommit is { } last ? CommitJson(last, zone) : null,
         ["backups"] = new JsonArray([.. window.Backups.Select(static b => (JsonNode)b.Id.ToString())]),
+        ["idle_until"] = window.IdleUntil(receiver) is { } idle ? Text(TimestampTz.From(idle)) : null,
         ["ended_by"] = window.EndedBy,
     };
 
