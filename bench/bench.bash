@@ -7,8 +7,7 @@ bench() {
     case " $* " in *" --help "* | *" --report "*) dotnet artifacts/bin/Barkeep.Bench/release/Barkeep.Bench.dll "$@"; return ;; esac
 
     need /usr/bin/time time
-    local VERSIONS=(18)
-    prepare_servers
+    prepare_servers 18
     as_root "$PWD/dev" bench-peers
     publish artifacts/publish
 
