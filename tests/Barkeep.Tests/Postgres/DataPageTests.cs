@@ -8,7 +8,7 @@ namespace Barkeep.Tests.Postgres;
 
 public sealed partial class DataPageTests
 {
-    public static TheoryData<int> Versions => [.. PostgresInstallation.Versions];
+    public static TheoryData<int> Versions => PostgresInstallation.VersionRows;
 
     [Theory]
     [MemberData(nameof(Versions))]

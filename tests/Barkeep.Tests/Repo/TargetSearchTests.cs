@@ -30,6 +30,8 @@ public sealed class TargetSearchTests : IDisposable
     [InlineData(13, false)]
     [InlineData(15, true)]
     [InlineData(18, true)]
+    [InlineData(14, true, Traits = ["Category", "slow"])]
+    [InlineData(16, false, Traits = ["Category", "slow"])]
     public async Task It_stops_where_the_rules_say_whatever_is_noted_of_the_segments(int version, bool hasRestorePoint)
     {
         var wal = hasRestorePoint ? await WalSample.OfAsync(version) : (await ChangefulLife.OfAsync(version)).Wal;

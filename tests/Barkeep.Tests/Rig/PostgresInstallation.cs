@@ -1,3 +1,5 @@
+using Xunit;
+
 namespace Barkeep.Tests.Rig;
 
 /// <summary>
@@ -26,6 +28,12 @@ public sealed class PostgresInstallation
     /// <summary>The major versions that scenario tests run on.</summary>
     public static IReadOnlyList<int> Versions { get; } = [13, 15, 17, 18];
 
+    /// <summary>Those that no Debian has, prepared by <c>./dev servers --all</c>: only slow tests run on them.</summary>
+    public static IReadOnlyList<int> SlowVersions { get; } = [14, 16];
+
+    /// <summary>A row for each version there is; <see cref="SlowVersions"/> make slow tests.</summary>
+    public static TheoryData<int> VersionRows => [.. Versions, .. SlowVersions.Select(static v => new TheoryDataRow<int>(v).WithTrait("Category", "slow"))];
+
     public int Version { get; }
 
     string BinDirectory => $"/usr/lib/postgresql/{Version}/bin";
@@ -41,7 +49,7 @@ public sealed class PostgresInstallation
         var chroot = Path.Combine(cache, $"pg{version}");
         if (!File.Exists(Path.Combine(chroot, ".ready")))
         {
-            throw new InvalidOperationException($"PostgreSQL {version} is not on this machine: run ./dev servers");
+            throw new InvalidOperationException($"PostgreSQL {version} is not on this machine: run ./dev servers{(SlowVersions.Contains(version) ? " --all" : "")}");
         }
         Directory.CreateDirectory(chroot + RigRoot.Directory);
         return new(version, chroot);

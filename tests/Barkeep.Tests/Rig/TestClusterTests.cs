@@ -4,7 +4,7 @@ namespace Barkeep.Tests.Rig;
 
 public sealed class TestClusterTests
 {
-    public static TheoryData<int> Versions => [.. PostgresInstallation.Versions];
+    public static TheoryData<int> Versions => PostgresInstallation.VersionRows;
 
     [Theory]
     [MemberData(nameof(Versions))]

@@ -9,6 +9,8 @@ public sealed class BackupLoadTests
     [InlineData(13)]
     [InlineData(15)]
     [InlineData(18)]
+    [InlineData(14, Traits = ["Category", "slow"])]
+    [InlineData(16, Traits = ["Category", "slow"])]
     public async Task B21_files_grow_shrink_and_vanish_while_they_are_read_and_what_is_restored_is_sound(int version)
     {
         await using var cluster = await TestCluster.StartNewAsync(new TestClusterOptions { Version = version, Configuration = ["wal_keep_size = 4GB", "checkpoint_timeout = 30s", "max_wal_size = 64MB"] });

@@ -13,6 +13,8 @@ public sealed class DatabaseDropTests
     [InlineData(13)]
     [InlineData(15)]
     [InlineData(18)]
+    [InlineData(14, Traits = ["Category", "slow"])]
+    [InlineData(16, Traits = ["Category", "slow"])]
     public async Task R9_the_position_that_is_shown_brings_a_dropped_database_back_and_what_lies_within_the_drop_is_refused_with_it(int version)
     {
         await using var bench = await CommandBench.StartAsync(new() { Version = version, Configuration = ["autovacuum = off", RowWriter.Setting] });

@@ -22,6 +22,7 @@ public sealed class IncrementalBackupTests
                     servers.Add(version, true);
                 }
             }
+            servers.AddRange(PostgresInstallation.SlowVersions.Select(static v => new TheoryDataRow<int, bool>(v, false).WithTrait("Category", "slow")));
             return servers;
         }
     }

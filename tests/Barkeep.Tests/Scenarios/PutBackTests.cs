@@ -19,6 +19,8 @@ public sealed class PutBackTests
     [InlineData(15)]
     [InlineData(17)]
     [InlineData(18)]
+    [InlineData(14, Traits = ["Category", "slow"])]
+    [InlineData(16, Traits = ["Category", "slow"])]
     public async Task No_backup_is_done_with_the_WAL_of_an_abandoned_branch_and_all_is_well_on_a_timeline_of_its_own(int version)
     {
         await using var bench = await IncrementalBench.StartAsync(version);

@@ -15,6 +15,8 @@ public sealed class RecoveryTargetTests
     [InlineData(13)]
     [InlineData(15)]
     [InlineData(18)]
+    [InlineData(14, Traits = ["Category", "slow"])]
+    [InlineData(16, Traits = ["Category", "slow"])]
     public async Task Each_kind_of_target_brings_back_exactly_what_was_committed_by_then(int version)
     {
         await using var source = await SourceAsync(version);
@@ -60,6 +62,8 @@ public sealed class RecoveryTargetTests
     [Theory]
     [InlineData(13)]
     [InlineData(18)]
+    [InlineData(14, Traits = ["Category", "slow"])]
+    [InlineData(16, Traits = ["Category", "slow"])]
     public async Task At_the_target_it_pauses_promotes_or_shuts_down_as_told(int version)
     {
         await using var source = await SourceAsync(version);
@@ -101,6 +105,8 @@ public sealed class RecoveryTargetTests
     [Theory]
     [InlineData(13)]
     [InlineData(18)]
+    [InlineData(14, Traits = ["Category", "slow"])]
+    [InlineData(16, Traits = ["Category", "slow"])]
     public async Task A_pause_is_open_for_reading_though_the_originals_limits_were_raised_after_the_backup(int version)
     {
         await using var source = await SourceAsync(version);
@@ -152,6 +158,8 @@ public sealed class RecoveryTargetTests
     [Theory]
     [InlineData(13)]
     [InlineData(18)]
+    [InlineData(14, Traits = ["Category", "slow"])]
+    [InlineData(16, Traits = ["Category", "slow"])]
     public async Task A_transaction_that_was_prepared_is_a_target_by_its_own_number(int version)
     {
         await using var source = await TestCluster.StartNewAsync(new TestClusterOptions { Version = version, Configuration = ["autovacuum = off", "max_prepared_transactions = 5", RowWriter.Setting] });
@@ -297,6 +305,8 @@ public sealed class RecoveryTargetTests
     [InlineData(13)]
     [InlineData(15)]
     [InlineData(18)]
+    [InlineData(14)]
+    [InlineData(16)]
     [Trait("Category", "slow")]
     public async Task Around_a_backups_end_what_PostgreSQL_itself_would_refuse_is_refused_and_nothing_else(int version)
     {

@@ -11,6 +11,8 @@ public sealed class RestoreConfigurationTests
     [InlineData(13)]
     [InlineData(15)]
     [InlineData(18)]
+    [InlineData(14, Traits = ["Category", "slow"])]
+    [InlineData(16, Traits = ["Category", "slow"])]
     public async Task A_cluster_that_archives_replicates_and_waits_is_restored_harmless(int version)
     {
         using var scratch = new Scratch("archive");

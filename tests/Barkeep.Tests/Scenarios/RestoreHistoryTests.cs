@@ -37,6 +37,8 @@ public sealed class RestoreHistoryTests
     [InlineData(13)]
     [InlineData(15)]
     [InlineData(18)]
+    [InlineData(14, Traits = ["Category", "slow"])]
+    [InlineData(16, Traits = ["Category", "slow"])]
     public async Task After_a_promotion_the_restore_follows_the_new_timeline(int version)
     {
         await using var primary = await TestCluster.StartNewAsync(version);

@@ -7,7 +7,7 @@ namespace Barkeep.Tests.Scenarios;
 
 public sealed class RestoreTests
 {
-    public static TheoryData<int> Versions => [.. PostgresInstallation.Versions];
+    public static TheoryData<int> Versions => PostgresInstallation.VersionRows;
 
     [Theory]
     [MemberData(nameof(Versions))]

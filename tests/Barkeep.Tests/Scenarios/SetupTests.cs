@@ -6,7 +6,7 @@ namespace Barkeep.Tests.Scenarios;
 /// <summary>setup-barman, and how it is run again.</summary>
 public sealed class SetupTests
 {
-    public static TheoryData<int> Versions => [.. PostgresInstallation.Versions];
+    public static TheoryData<int> Versions => PostgresInstallation.VersionRows;
 
     [Theory]
     [MemberData(nameof(Versions))]

@@ -224,6 +224,8 @@ public sealed class WalFaultTests
     [InlineData(13)]
     [InlineData(15)]
     [InlineData(18)]
+    [InlineData(14, Traits = ["Category", "slow"])]
+    [InlineData(16, Traits = ["Category", "slow"])]
     public async Task A_server_that_is_stopped_in_an_orderly_way_is_called_so_and_costs_nothing(int version)
     {
         await using var reception = await Reception.PrepareAsync(new() { Version = version });

@@ -10,7 +10,7 @@ namespace Barkeep.Tests.Scenarios;
 /// <summary>WAL that the server no longer has, and clusters that are not the one whose WAL is held.</summary>
 public sealed class WalGapTests
 {
-    public static TheoryData<int> Versions => [.. PostgresInstallation.Versions];
+    public static TheoryData<int> Versions => PostgresInstallation.VersionRows;
 
     static readonly string[] LosesSlotsEasily = ["max_slot_wal_keep_size = 2MB", "max_wal_size = 4MB", "min_wal_size = 2MB", "wal_keep_size = 6MB"];
 

@@ -9,7 +9,7 @@ namespace Barkeep.Tests.Scenarios;
 /// <summary>Receiving from a server that behaves.</summary>
 public sealed class WalStreamTests
 {
-    public static TheoryData<int> Versions => [.. PostgresInstallation.Versions];
+    public static TheoryData<int> Versions => PostgresInstallation.VersionRows;
 
     [Theory]
     [MemberData(nameof(Versions))]

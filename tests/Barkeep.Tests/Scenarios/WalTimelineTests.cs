@@ -22,6 +22,8 @@ public sealed class WalTimelineTests
     [InlineData(13)]
     [InlineData(15)]
     [InlineData(18)]
+    [InlineData(14, Traits = ["Category", "slow"])]
+    [InlineData(16, Traits = ["Category", "slow"])]
     public async Task W3_a_promotion_while_streaming_loses_no_byte_of_either_timeline(int version)
     {
         await using var primary = await TestCluster.StartNewAsync(version);

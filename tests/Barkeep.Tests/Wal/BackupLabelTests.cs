@@ -7,7 +7,7 @@ namespace Barkeep.Tests.Wal;
 
 public sealed class BackupLabelTests
 {
-    public static TheoryData<int> Versions => [.. PostgresInstallation.Versions];
+    public static TheoryData<int> Versions => PostgresInstallation.VersionRows;
 
     [Theory]
     [MemberData(nameof(Versions))]

@@ -8,7 +8,7 @@ namespace Barkeep.Tests.Wal;
 
 public sealed class ControlFileTests
 {
-    public static TheoryData<int> Versions => [.. PostgresInstallation.Versions];
+    public static TheoryData<int> Versions => PostgresInstallation.VersionRows;
 
     [Theory]
     [MemberData(nameof(Versions))]

@@ -10,7 +10,11 @@ public sealed class RecordWalkerTests
     // After a record that a crash left unfinished: XLOG_OVERWRITE_CONTRECORD (pg_control.h).
     const byte OverwriteContinuation = 0xD0;
 
-    public static TheoryData<int, int> Samples => new() { { 13, 1 }, { 15, 1 }, { 15, 16 }, { 17, 1 }, { 18, 1 } };
+    public static TheoryData<int, int> Samples =>
+    [
+        (13, 1), (15, 1), (15, 16), (17, 1), (18, 1),
+        .. PostgresInstallation.SlowVersions.Select(static v => new TheoryDataRow<int, int>(v, 1).WithTrait("Category", "slow")),
+    ];
 
     [Theory]
     [MemberData(nameof(Samples))]
@@ -211,6 +215,8 @@ public sealed class RecordWalkerTests
     [Theory]
     [InlineData(15)]
     [InlineData(18)]
+    [InlineData(14, Traits = ["Category", "slow"])]
+    [InlineData(16, Traits = ["Category", "slow"])]
     public async Task A_promotion_within_a_segment_is_followed_with_its_history(int version)
     {
         await using var primary = await TestCluster.StartNewAsync(new TestClusterOptions { Version = version, Configuration = ["wal_keep_size = 1GB"] });

@@ -8,7 +8,7 @@ public sealed class TablespaceCreationTests
 {
     static readonly SegmentSize OneMb = new(1 << 20);
 
-    public static TheoryData<int> Versions => [.. PostgresInstallation.Versions];
+    public static TheoryData<int> Versions => PostgresInstallation.VersionRows;
 
     [Theory]
     [MemberData(nameof(Versions))]

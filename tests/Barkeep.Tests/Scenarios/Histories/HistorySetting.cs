@@ -7,6 +7,9 @@ namespace Barkeep.Tests.Scenarios.Histories;
 /// <param name="HasWalLogHints">Whether hint bits are in the WAL although there are no checksums.</param>
 sealed record HistorySetting(int Seed, int Length, int Version, bool HasChecksums, bool HasWalLogHints, bool SummarizesWal, int SharedBuffersKb)
 {
+    /// <summary>Seeds from here on are those of slow tests, which run on every version.</summary>
+    public const int FirstSlow = 4;
+
     /// <summary>Seeds from here on are those of long histories.</summary>
     public const int FirstLong = 1000;
 
@@ -17,8 +20,9 @@ sealed record HistorySetting(int Seed, int Length, int Version, bool HasChecksum
     {
         // Not the dice of the steps: those must not change with the server.
         var dice = new Random(~seed);
-        var version = PostgresInstallation.Versions[seed % PostgresInstallation.Versions.Count];
-        // Of every four seeds in a row, each has another version; of every five, one has none.
+        IReadOnlyList<int> versions = seed < FirstSlow ? PostgresInstallation.Versions : [.. PostgresInstallation.Versions, .. PostgresInstallation.SlowVersions];
+        var version = versions[seed % versions.Count];
+        // Of as many seeds in a row as there are versions, each has another one; of every five, one has no checksums.
         var hasChecksums = seed % 5 != 3;
         return new(
             seed,

@@ -18,9 +18,9 @@ public sealed class HistoryTests
     static readonly int[] Regressions = [];
 
     /// <summary>BARKEEP_SEED=17 or 1,2,3 or 1000-1099 replays; otherwise those of every run.</summary>
-    public static TheoryData<int> Few => [.. Asked() ?? [.. Regressions, .. Enumerable.Range(0, 4)]];
+    public static TheoryData<int> Few => [.. Asked() ?? [.. Regressions, .. Enumerable.Range(0, HistorySetting.FirstSlow)]];
 
-    public static TheoryData<int> Many => [.. Enumerable.Range(4, 116), .. Enumerable.Range(HistorySetting.FirstLong, 24)];
+    public static TheoryData<int> Many => [.. Enumerable.Range(HistorySetting.FirstSlow, 116), .. Enumerable.Range(HistorySetting.FirstLong, 24)];
 
     [Theory]
     [MemberData(nameof(Few))]
@@ -34,6 +34,8 @@ public sealed class HistoryTests
     [Theory]
     [InlineData(13, true)]
     [InlineData(18, false)]
+    [InlineData(14, false, Traits = ["Category", "slow"])]
+    [InlineData(16, true, Traits = ["Category", "slow"])]
     public async Task Changes_that_the_WAL_tells_only_indirectly_are_all_backed_up(int version, bool hasChecksums)
     {
         var setting = HistorySetting.Of(0) with { Version = version, HasChecksums = hasChecksums };
