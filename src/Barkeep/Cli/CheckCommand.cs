@@ -44,7 +44,17 @@ sealed class CheckCommand : SessionCommand
         var well = new List<ServerName>();
         var ill = new List<(ServerName Server, IReadOnlyList<Finding> Failed)>();
         var figures = new List<string>();
-        foreach (var server in session.Select(names))
+        IReadOnlyList<ServerName> servers;
+        try
+        {
+            servers = session.Select(names);
+        }
+        catch (BarkeepException e)
+        {
+            session.Output.Line($"BARMAN CRITICAL - {e.Line}");
+            return Critical;
+        }
+        foreach (var server in servers)
         {
             var (sizes, failed) = await FindFailuresAsync(session, server, cancellationToken);
             figures.AddRange(sizes);

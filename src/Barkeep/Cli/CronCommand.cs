@@ -27,10 +27,17 @@ sealed class CronCommand : SessionCommand
         _ignored.AddTo(this);
     }
 
-    public override Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken) =>
-        session.ForEachAsync(session.Config.ListServers().Where(session.IsSetUp), server => parse.GetValue(_dryRun)
+    public override Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
+    {
+        var servers = session.Config.ListServers();
+        if (servers.Count == 0)
+        {
+            session.Output.Warning($"{session.NoneConfigured().Line}; nothing is done");
+        }
+        return session.ForEachAsync(servers.Where(session.IsSetUp), server => parse.GetValue(_dryRun)
             ? RetentionReport.PlanAsync(session, server, cancellationToken)
             : RunAsync(session, server, cancellationToken));
+    }
 
     static async Task<int> RunAsync(Session session, ServerName server, CancellationToken cancellationToken)
     {

@@ -31,10 +31,9 @@ sealed class RestoreLastCommand : SessionCommand
         return 0;
     }
 
-    static ServerName Only(Session session) => session.Config.ListServers() switch
+    static ServerName Only(Session session) => session.ListConfigured() switch
     {
         [var server] => server,
-        [] => throw new BarkeepException(ErrorKind.Configuration, $"no server is configured in {session.Locations.ConfigDirectory}", "put its file there, such as montagu.json"),
         var several => throw new BarkeepException(ErrorKind.Usage, "several servers are configured", $"say which: restore-last {string.Join(" | ", several)}"),
     };
 }

@@ -35,15 +35,23 @@ sealed class Session
     }
 
     /// <summary>The servers that the arguments name; <c>all</c> is all that are configured.</summary>
+    /// <exception cref="BarkeepException">UnknownServer. Configuration: none is configured, which for who asks for all is no success: the volume may not be mounted.</exception>
     public IReadOnlyList<ServerName> Select(IEnumerable<string> names)
     {
         var selected = new List<ServerName>();
         foreach (var name in names)
         {
-            selected.AddRange(name == "all" ? Config.ListServers() : [Find(name)]);
+            selected.AddRange(name == "all" ? ListConfigured() : [Find(name)]);
         }
         return [.. selected.Distinct()];
     }
+
+    /// <summary>All servers that are configured, at least one.</summary>
+    /// <exception cref="BarkeepException">Configuration.</exception>
+    public IReadOnlyList<ServerName> ListConfigured() => Config.ListServers() is { Count: > 0 } servers ? servers : throw NoneConfigured();
+
+    public BarkeepException NoneConfigured() =>
+        new(ErrorKind.Configuration, $"no server is configured in {Locations.ConfigDirectory}", "put a file there, such as montagu.json");
 
     /// <summary>A server's configuration, by the name on the command line.</summary>
     public ServerConfig Read(string server) => Config.Read(Find(server));

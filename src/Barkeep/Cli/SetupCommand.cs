@@ -41,10 +41,6 @@ sealed class SetupCommand : SessionCommand
     {
         var named = parse.GetValue(_servers)!;
         var servers = session.Select(named.Length == 0 ? ["all"] : named);
-        if (servers.Count == 0)
-        {
-            throw new BarkeepException(ErrorKind.Configuration, $"no server is configured in {session.Locations.ConfigDirectory}", "put a file there, such as montagu.json");
-        }
         if (parse.GetValue(_printSql))
         {
             return session.ForEachAsync(servers, server =>

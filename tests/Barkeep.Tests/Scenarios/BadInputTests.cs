@@ -67,6 +67,38 @@ public sealed class BadInputTests : IAsyncLifetime
         await _rig.RefusedAsync(ErrorKind.Configuration, "the configuration directory /nowhere/barman.d.in does not exist", "barman", "list-servers");
     }
 
+    [Theory]
+    [InlineData("barman check all")]
+    [InlineData("barman backup all")]
+    [InlineData("barman list-backup all")]
+    [InlineData("setup-barman")]
+    [InlineData("restore-last")]
+    public async Task Where_no_server_is_configured_nothing_passes_for_done(string command)
+    {
+        File.Delete(Path.Combine(_rig.ConfigDirectory, "montagu.json"));
+        await _rig.RefusedAsync(ErrorKind.Configuration, $"no server is configured in {_rig.ConfigDirectory}", command.Split(' '));
+    }
+
+    [Fact]
+    public async Task Nagios_hears_that_no_server_is_configured_or_can_be_listed()
+    {
+        await ConfigureAsync("all", Good);
+        await CriticalAsync("'all' cannot be a server's name");
+        Directory.Delete(_rig.ConfigDirectory, recursive: true);
+        await CriticalAsync($"the configuration directory {_rig.ConfigDirectory} does not exist");
+        // As a volume that is not mounted leaves it.
+        Directory.CreateDirectory(_rig.ConfigDirectory);
+        await CriticalAsync($"no server is configured in {_rig.ConfigDirectory}");
+    }
+
+    [Fact]
+    public async Task Cron_says_that_it_does_nothing_where_no_server_is_configured()
+    {
+        Assert.Equal("", (await _rig.RunAsync("barman", "cron")).Checked().Error);
+        File.Delete(Path.Combine(_rig.ConfigDirectory, "montagu.json"));
+        Assert.StartsWith($"WARNING: no server is configured in {_rig.ConfigDirectory}", (await _rig.RunAsync("barman", "-q", "cron")).Checked().Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_server_file_whose_name_is_no_servers_is_named()
     {
@@ -160,6 +192,14 @@ public sealed class BadInputTests : IAsyncLifetime
         var result = await _rig.RunAsync("barman", "list-servers");
         Assert.Equal((int)ErrorKind.Configuration, result.ExitCode);
         Assert.Equal("montagu - montagu\n", result.Output);
+    }
+
+    async Task CriticalAsync(string text)
+    {
+        var result = await _rig.RunAsync("barman", "check", "--nagios", "all");
+        Assert.Equal(2, result.ExitCode);
+        Assert.StartsWith("BARMAN CRITICAL - ", result.Output, StringComparison.Ordinal);
+        Assert.Contains(text, Assert.Single(result.OutputLines), StringComparison.Ordinal);
     }
 
     Task ConfigureAsync(string server, string json) => File.WriteAllTextAsync(Path.Combine(_rig.ConfigDirectory, $"{server}.json"), json);
