@@ -14,6 +14,9 @@ public sealed class OpenTransactions(Lsn until)
     // Since the last list of what runs. Both it and the list of locks may name one once more whose end was written just before.
     readonly HashSet<uint> _ended = [];
 
+    // Those of the open ones that have been prepared, with their subtransactions: no restart ends them.
+    readonly HashSet<uint> _prepared = [];
+
     // Of the transactions that ran when the walk first learned which did, those that have not ended: they may have begun before it.
     HashSet<uint>? _earlier;
 
@@ -83,11 +86,26 @@ public sealed class OpenTransactions(Lsn until)
         }
     }
 
-    /// <summary>The server was stopped or has crashed: whatever ran has ended.</summary>
-    internal void EndAll()
+    /// <summary>A transaction waits from here on for its COMMIT PREPARED or ROLLBACK PREPARED.</summary>
+    internal void Prepare(uint xid, ReadOnlySpan<uint> subtransactions)
     {
-        _open.Clear();
-        _earlier = [];
+        _prepared.Add(xid);
+        foreach (var one in subtransactions)
+        {
+            _prepared.Add(one);
+        }
+    }
+
+    /// <summary>
+    /// The server was stopped or has crashed: whatever ran has ended, but for what was prepared. Of those that ran before the walk it is not known which
+    /// were, until the next list of what runs.
+    /// </summary>
+    internal void EndAllUnprepared()
+    {
+        foreach (var xid in _open.Keys.Where(x => !_prepared.Contains(x)).ToList())
+        {
+            _open.Remove(xid);
+        }
     }
 
     internal void EndAtStop(in TransactionEnd end)
@@ -107,6 +125,7 @@ public sealed class OpenTransactions(Lsn until)
     void Remove(uint xid)
     {
         _open.Remove(xid);
+        _prepared.Remove(xid);
         _earlier?.Remove(xid);
         _ended.Add(xid);
     }

@@ -26,6 +26,9 @@ public readonly struct TransactionFollower(OpenTransactions open) : IRecordVisit
                     open.End(end);
                 }
                 break;
+            case ResourceManager.Transaction when TransactionPreparation.IsOne(record.Header):
+                ReadPreparation(record);
+                break;
             case ResourceManager.Standby:
                 ReadStandby(record);
                 break;
@@ -39,7 +42,7 @@ public readonly struct TransactionFollower(OpenTransactions open) : IRecordVisit
                 ReadDatabase(record, transaction);
                 break;
             case ResourceManager.Xlog when record.Header.Kind is CheckpointShutdown or EndOfRecovery:
-                open.EndAll();
+                open.EndAllUnprepared();
                 break;
             default:
                 break;
@@ -69,6 +72,15 @@ public readonly struct TransactionFollower(OpenTransactions open) : IRecordVisit
         var nobody = default(NoBlocks);
         end = default;
         return BlockReferences.TryRead(record, ref nobody, out var data) && TransactionEnd.TryRead(record, data, out end);
+    }
+
+    void ReadPreparation(in WalRecord record)
+    {
+        var nobody = default(NoBlocks);
+        if (BlockReferences.TryRead(record, ref nobody, out var data) && TransactionPreparation.TryRead(record, data, out var preparation))
+        {
+            open.Prepare(preparation.Xid, MemoryMarshal.Cast<byte, uint>(preparation.Subtransactions));
+        }
     }
 
     // standbydefs.h, xl_standby_locks and xl_running_xacts

@@ -75,6 +75,64 @@ public sealed partial class UnfinishedAtTargetTests
         }
     }
 
+    [Theory]
+    [InlineData(13, false)]
+    [InlineData(18, true)]
+    public async Task What_a_prepared_transaction_keeps_locked_is_told_beyond_a_restart_and_what_died_there_is_not(int version, bool crashes)
+    {
+        await using var source = await TestCluster.StartNewAsync(new TestClusterOptions
+        {
+            Version = version,
+            Configuration = ["autovacuum = off", "max_prepared_transactions = 2", "wal_keep_size = 64MB"],
+        });
+        using var backup = new HandMadeBackup(source);
+        foreach (var table in (string[])["dropped", "emptied", "other", "spared"])
+        {
+            await source.SqlAsync($"CREATE TABLE {table} AS SELECT generate_series(1, 100) AS i");
+        }
+        await backup.TakeAsync();
+        var numbers = (await source.ScalarAsync<string>(
+            "SELECT oid::text || ' ' || 'dropped'::regclass::oid || ' ' || 'emptied'::regclass::oid || ' ' || 'spared'::regclass::oid FROM pg_database WHERE datname = current_database()")).Split(' ');
+        await using (var dies = await source.OpenAsync())
+        {
+            await using var drop = new NpgsqlCommand("BEGIN; DROP TABLE spared", dies);
+            await drop.ExecuteNonQueryAsync();
+            // A lock that only a subtransaction's number is written with, too.
+            await source.SqlAsync("BEGIN; DROP TABLE dropped; SAVEPOINT s; TRUNCATE emptied; RELEASE s; PREPARE TRANSACTION 'pending'");
+            // In the segment of the restart nothing tells of it.
+            await source.SqlAsync("SELECT pg_switch_wal()");
+            await (crashes ? source.KillAsync() : source.StopAsync());
+        }
+        NpgsqlConnection.ClearAllPools();
+        await source.StartAsync();
+        // Right after it: every 15 seconds the server writes down what runs.
+        var last = await source.ScalarAsync<string>("WITH d AS (DELETE FROM other RETURNING i) SELECT pg_current_xact_id()::text FROM d LIMIT 1");
+        await backup.ReceiveAsync();
+        using var scratch = new Scratch("paused");
+        var options = new RestoreOptions
+        {
+            Locations = backup.Locations,
+            Server = ServerName.Parse(HandMadeBackup.Server),
+            Target = scratch.Path,
+            Until = RecoveryTarget.AtXid(uint.Parse(last, CultureInfo.InvariantCulture)),
+        };
+
+        var warnings = (await RestoreJob.RunAsync(options, null, default)).Warnings;
+        foreach (var relation in numbers[1..3])
+        {
+            var locked = Assert.Single(warnings, w => w.Contains($"relation {relation} of database {numbers[0]} locked", StringComparison.Ordinal));
+            Assert.Matches(Position(), locked);
+        }
+        Assert.DoesNotContain(warnings, w => w.Contains($"relation {numbers[3]} ", StringComparison.Ordinal));
+        await using var paused = await PausedAsync(scratch.Path, source);
+        Assert.Equal(100, await paused.ScalarAsync<long>("SET lock_timeout = '300ms'; SELECT count(*) FROM spared"));
+        foreach (var table in (string[])["dropped", "emptied"])
+        {
+            var waited = await Assert.ThrowsAsync<PostgresException>(() => paused.SqlAsync($"SET lock_timeout = '300ms'; SELECT count(*) FROM {table}"));
+            Assert.Equal(PostgresErrorCodes.LockNotAvailable, waited.SqlState);
+        }
+    }
+
     static async Task<TestCluster> PausedAsync(string directory, TestCluster source)
     {
         var restored = await TestCluster.OnDirectoryAsync(directory, source);
