@@ -66,6 +66,17 @@ static partial class NativeMethods
     [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int RenameAt2(int oldDirectory, string oldPath, int newDirectory, string newPath, uint flags);
 
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int StatAt(int directory, string path, int flags, uint wanted, out FileStatus status);
+
+    /// <summary>A name in a directory is bytes that end in a zero: it need not be UTF-8.</summary>
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
+    public static partial int StatAt(int directory, byte[] name, int flags, uint wanted, out FileStatus status);
+
+    /// <summary>-1 leaves an owner as it is.</summary>
+    [LibraryImport("libc", EntryPoint = "fchown", SetLastError = true)]
+    public static partial int ChangeOwner(int file, int uid, int gid);
+
     /// <summary>struct flock of fcntl(2) on 64-bit Linux; zero offsets mean the whole file, and the process id stays 0 for open file description locks.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public struct FileLock

@@ -9,8 +9,6 @@ namespace Barkeep.Common;
 /// </summary>
 public static partial class Possession
 {
-    const uint OwnerWanted = 0x18;
-
     // Where root may not give away, it is root by name only (a user namespace, NFS), and what it makes need not be its own.
 
     /// <summary>Gives away a file that this process has made exclusively: whatever its name leads to by now, the handle is that file.</summary>
@@ -18,7 +16,7 @@ public static partial class Possession
     {
         if (OwnerOver(path) is var (user, group))
         {
-            _ = ChangeOwner((int)made.DangerousGetHandle(), user, group);
+            _ = NativeMethods.ChangeOwner((int)made.DangerousGetHandle(), user, group);
         }
     }
 
@@ -71,33 +69,16 @@ public static partial class Possession
     }
 
     // Null when there is nothing to give away.
-    static (uint User, uint Group)? OwnerOver(string path)
+    static (int User, int Group)? OwnerOver(string path)
     {
         if (NativeMethods.EffectiveUser() != 0)
         {
             return null;
         }
         var directory = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(path))!;
-        return StatAt(NativeMethods.AtCurrentDirectory, directory, 0, OwnerWanted, out var owner) == 0 && owner.User != 0 ? (owner.User, owner.Group) : null;
+        return NativeMethods.StatAt(NativeMethods.AtCurrentDirectory, directory, 0, FileStatus.Basic, out var status) == 0 && status.Uid != 0 ? ((int)status.Uid, (int)status.Gid) : null;
     }
-
-    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int StatAt(int directory, string path, int flags, uint wanted, out Owner owner);
-
-    [LibraryImport("libc", EntryPoint = "fchown", SetLastError = true)]
-    private static partial int ChangeOwner(int file, uint user, uint group);
 
     [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int ChangeLinkOwner(string path, uint user, uint group);
-
-    /// <summary>The part of struct statx (statx(2)) that is used here; the same on every processor.</summary>
-    [StructLayout(LayoutKind.Explicit, Size = 256)]
-    struct Owner
-    {
-        [FieldOffset(20)]
-        public uint User;
-
-        [FieldOffset(24)]
-        public uint Group;
-    }
+    private static partial int ChangeLinkOwner(string path, int user, int group);
 }

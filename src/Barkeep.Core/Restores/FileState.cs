@@ -1,3 +1,5 @@
+using Barkeep.Common;
+
 namespace Barkeep.Restores;
 
 /// <summary>What tells a file that was left alone from one that was not: any write changes <see cref="Changed"/>, and nobody can set that.</summary>
@@ -7,7 +9,7 @@ namespace Barkeep.Restores;
 /// <param name="Changed">Last change of the content or of anything about the file, nanoseconds since 1970.</param>
 readonly record struct FileState(ulong Device, ulong Inode, long Length, long Modified, long Changed)
 {
-    public static FileState Of(in TargetCalls.FileStatus status) => new(
+    public static FileState Of(in FileStatus status) => new(
         status.Device,
         status.Inode,
         status.Length,

@@ -146,7 +146,7 @@ static class RestoreTarget
             {
                 continue;
             }
-            if (TargetCalls.StatAt(NativeMethods.AtCurrentDirectory, $"{process}/cwd", 0, TargetCalls.BasicWanted, out var status) != 0)
+            if (NativeMethods.StatAt(NativeMethods.AtCurrentDirectory, $"{process}/cwd", 0, FileStatus.Basic, out var status) != 0)
             {
                 // A process that has just ended runs on nothing. Another user's is shown only to CAP_SYS_PTRACE, which root need not have.
                 sawAll &= Marshal.GetLastPInvokeError() is Errno.NoEntry or Errno.NoProcess;
@@ -217,8 +217,8 @@ static class RestoreTarget
     }
 
     /// <summary>What a path leads to is like; null when it cannot be looked at.</summary>
-    public static TargetCalls.FileStatus? TryStatus(string path) =>
-        TargetCalls.StatAt(NativeMethods.AtCurrentDirectory, path, 0, TargetCalls.BasicWanted, out var status) == 0 ? status : null;
+    public static FileStatus? TryStatus(string path) =>
+        NativeMethods.StatAt(NativeMethods.AtCurrentDirectory, path, 0, FileStatus.Basic, out var status) == 0 ? status : null;
 
-    static TargetCalls.FileStatus StatusOf(string path) => TryStatus(path) ?? throw Errno.Last($"looking at {path}");
+    static FileStatus StatusOf(string path) => TryStatus(path) ?? throw Errno.Last($"looking at {path}");
 }

@@ -11,22 +11,11 @@ static partial class TargetCalls
     public const int EffectiveAccess = 0x200;
     public const int NotFollowing = 0x100;
 
-    /// <summary>Type, mode, links, owner, times, inode, length and blocks.</summary>
-    public const uint BasicWanted = 0x7FF;
-
     public const int RemoveDirectory = 0x200;
     public const int LockExclusively = 2 | 4;
 
-    /// <summary>STATX_ATTR_MOUNT_ROOT, of Linux 5.8.</summary>
-    const ulong MountRoot = 0x2000;
-
     const long OpenAt2Number = 437;
     static readonly long ListNumber = NativeMethods.IsArm ? 61 : 217;
-    const int TypeMask = 0xF000;
-    const int DirectoryType = 0x4000;
-    const int RegularType = 0x8000;
-    const int LinkType = 0xA000;
-    const uint PermissionMask = 0xFFF;
     const ulong NoMagicLinks = 0x02;
     const ulong NoSymbolicLinks = 0x04;
     const ulong Beneath = 0x08;
@@ -53,17 +42,11 @@ static partial class TargetCalls
     [LibraryImport("libc", EntryPoint = "fchownat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int ChangeOwnerAt(int directory, string path, int uid, int gid, int flags);
 
-    [LibraryImport("libc", EntryPoint = "fchown", SetLastError = true)]
-    public static partial int ChangeOwner(int file, int uid, int gid);
-
     [LibraryImport("libc", EntryPoint = "fchmod", SetLastError = true)]
     public static partial int ChangeMode(int file, uint mode);
 
     [LibraryImport("libc", EntryPoint = "faccessat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int AccessAt(int directory, string path, int mode, int flags);
-
-    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    public static partial int StatAt(int directory, string path, int flags, uint wanted, out FileStatus status);
 
     [LibraryImport("libc", EntryPoint = "renameat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int RenameAt(int oldDirectory, string oldPath, int newDirectory, string newPath);
@@ -73,9 +56,6 @@ static partial class TargetCalls
     public static partial int LockWhole(int file, int operation);
 
     // Names in a directory are bytes that end in a zero: they need not be UTF-8.
-
-    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
-    public static partial int StatAt(int directory, byte[] name, int flags, uint wanted, out FileStatus status);
 
     [LibraryImport("libc", EntryPoint = "openat", SetLastError = true)]
     public static partial int OpenAt(int directory, byte[] name, int flags, uint mode);
@@ -101,72 +81,6 @@ static partial class TargetCalls
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial long OpenAt2(long number, int directory, string path, ref OpenHow how, nuint size);
-
-    /// <summary>The part of struct statx (statx(2)) that is used here; the same on every processor.</summary>
-    [StructLayout(LayoutKind.Explicit, Size = 256)]
-    public struct FileStatus
-    {
-        [FieldOffset(8)]
-        public ulong Attributes;
-
-        [FieldOffset(16)]
-        public uint Links;
-
-        [FieldOffset(20)]
-        public uint Uid;
-
-        [FieldOffset(24)]
-        public uint Gid;
-
-        /// <summary>Type and permissions.</summary>
-        [FieldOffset(28)]
-        public ushort Mode;
-
-        [FieldOffset(32)]
-        public ulong Inode;
-
-        [FieldOffset(40)]
-        public long Length;
-
-        /// <summary>Of 512 bytes.</summary>
-        [FieldOffset(48)]
-        public long Blocks;
-
-        [FieldOffset(56)]
-        public ulong KnownAttributes;
-
-        [FieldOffset(96)]
-        public long ChangedSeconds;
-
-        [FieldOffset(104)]
-        public uint ChangedNanoseconds;
-
-        [FieldOffset(112)]
-        public long ModifiedSeconds;
-
-        [FieldOffset(120)]
-        public uint ModifiedNanoseconds;
-
-        [FieldOffset(136)]
-        public uint DeviceMajor;
-
-        [FieldOffset(140)]
-        public uint DeviceMinor;
-
-        public readonly ulong Device => ((ulong)DeviceMajor << 32) | DeviceMinor;
-
-        public readonly bool IsDirectory => (Mode & TypeMask) == DirectoryType;
-
-        public readonly bool IsRegular => (Mode & TypeMask) == RegularType;
-
-        public readonly bool IsLink => (Mode & TypeMask) == LinkType;
-
-        /// <summary>Whether something is mounted here. Where the kernel does not say, a directory on another device counts.</summary>
-        public readonly bool IsMountPointWithin(ulong device) =>
-            (KnownAttributes & MountRoot) != 0 ? (Attributes & MountRoot) != 0 : IsDirectory && Device != device;
-
-        public readonly uint Permissions => Mode & PermissionMask;
-    }
 
     /// <summary>struct open_how of openat2(2).</summary>
     [StructLayout(LayoutKind.Sequential)]

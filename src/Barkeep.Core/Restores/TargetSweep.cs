@@ -90,7 +90,7 @@ sealed class TargetSweep(TargetTree tree, int root, ExpectedContent expected, Ow
         {
             var text = DirectoryNames.TryText(name);
             var inner = $"{path}{(path.Length == 0 ? "" : "/")}{text ?? Encoding.Latin1.GetString(name.AsSpan(0, name.Length - 1))}";
-            if (TargetCalls.StatAt(parent, name, TargetCalls.NotFollowing, TargetCalls.BasicWanted, out var status) != 0)
+            if (NativeMethods.StatAt(parent, name, TargetCalls.NotFollowing, FileStatus.Basic, out var status) != 0)
             {
                 throw Errno.Last($"looking at {tree.Full(inner)}");
             }
@@ -104,7 +104,7 @@ sealed class TargetSweep(TargetTree tree, int root, ExpectedContent expected, Ow
     }
 
     // What cannot be made ours is replaced, and so is what another name leads to as well.
-    static bool CanStay(in TargetCalls.FileStatus status) =>
+    static bool CanStay(in FileStatus status) =>
         status is { IsRegular: true, Links: 1 }
         && (Environment.IsPrivilegedProcess || (status.Uid == NativeMethods.EffectiveUser() && (status.Permissions & OwnerReadWrite) == OwnerReadWrite));
 
@@ -140,5 +140,5 @@ sealed class TargetSweep(TargetTree tree, int root, ExpectedContent expected, Ow
     }
 
     /// <summary>Something in an open directory.</summary>
-    sealed record Item(int Parent, byte[] Name, string Path, bool IsText, TargetCalls.FileStatus Status);
+    sealed record Item(int Parent, byte[] Name, string Path, bool IsText, FileStatus Status);
 }

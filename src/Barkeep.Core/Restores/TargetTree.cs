@@ -29,7 +29,7 @@ sealed class TargetTree : IDisposable
     public string Root { get; }
 
     /// <summary>The device and inode of the directory itself, its owner, its mode.</summary>
-    public TargetCalls.FileStatus Status => StatusOf(".") ?? throw Errno.Last($"looking at {Root}");
+    public FileStatus Status => StatusOf(".") ?? throw Errno.Last($"looking at {Root}");
 
     int RootDescriptor => (int)_root.DangerousGetHandle();
 
@@ -94,8 +94,8 @@ sealed class TargetTree : IDisposable
     public SafeFileHandle OpenDirectory(string path) => new(Open("opening", path, NativeMethods.OpenDirectory, 0), ownsHandle: true);
 
     /// <summary>What is at the path, a link itself; null when nothing is.</summary>
-    public TargetCalls.FileStatus? StatusOf(string path) =>
-        TargetCalls.StatAt(RootDescriptor, path, TargetCalls.NotFollowing, TargetCalls.BasicWanted, out var status) == 0 ? status : null;
+    public FileStatus? StatusOf(string path) =>
+        NativeMethods.StatAt(RootDescriptor, path, TargetCalls.NotFollowing, FileStatus.Basic, out var status) == 0 ? status : null;
 
     /// <summary>A regular file's content; null when there is no such file, or a longer one.</summary>
     public byte[]? TryRead(string path, int maxLength)
@@ -255,7 +255,7 @@ sealed class TargetTree : IDisposable
 
     void Own(SafeFileHandle file, uint mode, string path)
     {
-        if (_ownership.Uid is not null && TargetCalls.ChangeOwner(Descriptor(file), _ownership.Uid.Value, _ownership.Gid ?? -1) != 0)
+        if (_ownership.Uid is not null && NativeMethods.ChangeOwner(Descriptor(file), _ownership.Uid.Value, _ownership.Gid ?? -1) != 0)
         {
             throw Errno.Last($"giving {Full(path)} its owner");
         }

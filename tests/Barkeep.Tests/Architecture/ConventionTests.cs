@@ -1,10 +1,11 @@
 using System.Reflection;
+using System.Text.RegularExpressions;
 using Barkeep.Common;
 using Xunit;
 
 namespace Barkeep.Tests.Architecture;
 
-public sealed class ConventionTests
+public sealed partial class ConventionTests
 {
     static readonly Assembly Core = typeof(Durable).Assembly;
     static readonly Assembly Executable = Assembly.Load("barkeep");
@@ -48,6 +49,23 @@ public sealed class ConventionTests
             (typeof(DateTimeOffset), "get_UtcNow", null),
             (typeof(DateTimeOffset), "get_Now", null)));
     }
+
+    [Fact]
+    public void What_libc_does_is_declared_in_one_class()
+    {
+        // Two declarations of a call, or of its struct, can differ. Raw system calls are each another one.
+        var calls = from assembly in (string[])["src/Barkeep.Core", "src/Barkeep"]
+                    from source in SourceTree.Sources(assembly)
+                    from Match declared in EntryPoint().Matches(source.Text)
+                    where declared.Groups[1].Value != "syscall"
+                    group source.Path by declared.Groups[1].Value into call
+                    select (call.Key, Files: call.Distinct().Order().ToList());
+        Assert.NotEmpty(calls);
+        Assert.Empty(calls.Where(static c => c.Files.Count > 1).Select(static c => $"{c.Key}: {string.Join(", ", c.Files)}"));
+    }
+
+    [GeneratedRegex("LibraryImport\\(\"libc\", EntryPoint = \"(\\w+)\"")]
+    private static partial Regex EntryPoint();
 
     // A null name means any member of the type, null parameters any overload.
     static IEnumerable<string> Uses(Assembly[] assemblies, string[] except, params (Type Type, string? Name, Type[]? Parameters)[] banned)
