@@ -53,7 +53,7 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, Receiver
         {
             var known = all.Select(static b => b.Info).OfType<BackupInfo>().ToList();
             _damage.AddRange(wal.Hurt.Select(h => h.ToDamage(received!, wal.HistoriesOf(known), known)));
-            await MarkAsync(wal, received!, cancellationToken);
+            await UnmarkAsync(wal, received!, cancellationToken);
             infos.ForEach(i => FindMissing(received!, present!, i));
             FindMissingElsewhere(received!, present!, infos, all);
         }
@@ -176,28 +176,29 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, Receiver
         }
     }
 
-    // A restore is to know beforehand what it would find; and what was put back, or was only out of reach, is to count again.
-    async Task MarkAsync(WalVerification wal, ReceivedWal received, CancellationToken cancellationToken)
+    // What was put back, or was only out of reach, is to count again.
+    async Task UnmarkAsync(WalVerification wal, ReceivedWal received, CancellationToken cancellationToken)
     {
-        var hurt = wal.Hurt.Where(static h => h.Kind != ErrorKind.ObjectMissing && h.Segment.Place != WalPlace.Spool).DistinctBy(static h => h.Segment).ToList();
+        var hurt = wal.Hurt.Where(static h => h.CanBeMarked).Select(static h => h.Segment.Name).ToHashSet();
+        var failure = wal.MarkFailure;
         try
         {
-            foreach (var segment in hurt)
-            {
-                await lineage.Wal.MarkDamagedAsync(segment.Segment.Name, segment.Segment.Place == WalPlace.Partial, segment.How, cancellationToken);
-            }
-            foreach (var segment in received.Stored.Where(s => s.IsDamaged && wal.HasWalked(s) && !hurt.Exists(h => h.Segment.Name == s.Name)))
+            foreach (var segment in received.Stored.Where(s => s.IsDamaged && wal.HasWalked(s) && !hurt.Contains(s.Name)))
             {
                 await lineage.Wal.UnmarkAsync(segment.Name, segment.IsPartial, cancellationToken);
-            }
-            if (hurt.Count > 0)
-            {
-                _notes.Add("from now on the WAL that is hurt counts as missing; barman put-wal brings it back, and so does a receiver that starts anew (receive-wal --stop) as long as the server has it");
             }
         }
         catch (BarkeepException e) when (e.Kind is ErrorKind.Storage or ErrorKind.DiskFull)
         {
-            _notes.Add($"which WAL is hurt cannot be written down, so that restores do not know it beforehand: {e.Message}");
+            failure ??= e.Message;
+        }
+        if (failure is not null)
+        {
+            _notes.Add($"which WAL is hurt cannot be written down, so that restores do not know it beforehand: {failure}");
+        }
+        else if (hurt.Count > 0)
+        {
+            _notes.Add("from now on the WAL that is hurt counts as missing; barman put-wal brings it back, and so does a receiver that starts anew (receive-wal --stop) as long as the server has it");
         }
     }
 

@@ -10,6 +10,9 @@ namespace Barkeep.Verification;
 /// <param name="From">The first position that is lost.</param>
 sealed record HurtWal(ReceivedSegment Segment, string How, ErrorKind Kind, Lsn From)
 {
+    /// <summary>Whether the repository has an object of which that can be written down.</summary>
+    public bool CanBeMarked => Kind != ErrorKind.ObjectMissing && Segment.Place != WalPlace.Spool;
+
     public Damage ToDamage(ReceivedWal received, IReadOnlyList<TimelineHistory> histories, IEnumerable<BackupInfo> backups)
     {
         var touched = backups.Where(b => histories.Any(h => Touches(received, h, b))).ToList();

@@ -20,6 +20,9 @@ sealed class WalVerification(Lineage lineage, WalSpool spool, ReceivedWal receiv
 
     SegmentSize Size => received.SegmentSize;
 
+    /// <summary>Why it could not be written down that stored segments are hurt; null when it could.</summary>
+    public string? MarkFailure { get; private set; }
+
     public IReadOnlyCollection<HurtWal> Hurt => [.. _hurt.Values.OrderBy(static h => h.From)];
 
     /// <summary>Of each timeline that there is, or on which one of the backups is.</summary>
@@ -98,17 +101,17 @@ sealed class WalVerification(Lineage lineage, WalSpool spool, ReceivedWal receiv
             walker ??= new(start, route.History, Size, lineage.Identity.SystemId);
             var failure = await TryWalkAsync(walker, part, cancellationToken);
             end = Lsn.Max(end, walker.ValidEnd);
-            if (i < last && unseen.Contains(part))
-            {
-                advance(part.Keep);
-            }
             if (failure is not null)
             {
-                Report(part, start, failure.Message, failure.Kind);
+                await ReportAsync(new(part.Segment, failure.Message, failure.Kind, start), cancellationToken);
             }
             else if (walker.Defect is { } defect && !IsMereEnd(defect, i == route.Parts.Count - 1 ? part : null))
             {
-                Report(part, defect.Position, $"{defect}", ErrorKind.Damaged);
+                await ReportAsync(new(part.Segment, $"{defect}", ErrorKind.Damaged, defect.Position), cancellationToken);
+            }
+            if (i < last && unseen.Contains(part))
+            {
+                advance(part.Keep);
             }
             if (failure is not null || walker.Defect is not null)
             {
@@ -140,6 +143,20 @@ sealed class WalVerification(Lineage lineage, WalSpool spool, ReceivedWal receiv
         }
     }
 
-    void Report(WalPart part, Lsn from, string how, ErrorKind kind) =>
-        _hurt.TryAdd((part.Segment.Name.Timeline, from), new(part.Segment, how, kind, from));
+    // A restore is to know beforehand what it would find. At once: until the verification ends, the receiver may have got the segment again.
+    async Task ReportAsync(HurtWal hurt, CancellationToken cancellationToken)
+    {
+        if (!_hurt.TryAdd((hurt.Segment.Name.Timeline, hurt.From), hurt) || !hurt.CanBeMarked)
+        {
+            return;
+        }
+        try
+        {
+            await lineage.Wal.MarkDamagedAsync(hurt.Segment.Name, hurt.Segment.Place == WalPlace.Partial, hurt.How, cancellationToken);
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Storage or ErrorKind.DiskFull)
+        {
+            MarkFailure = e.Message;
+        }
+    }
 }

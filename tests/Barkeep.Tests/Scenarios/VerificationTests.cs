@@ -170,6 +170,34 @@ public sealed class VerificationTests(RestorableCluster cluster)
     }
 
     [Fact]
+    public async Task A_segment_that_is_received_again_while_the_rest_is_verified_counts_from_then_on()
+    {
+        var source = await cluster.GetAsync();
+        var locations = await source.CopyAsync();
+        var lineage = await LineageAsync(locations);
+        var info = (await lineage.Backups.TryGetAsync(source.Backup, default))!.Info!;
+        var segment = SegmentName.Containing(TimelineId.First, info.BeginLsn, lineage.Identity.SegmentSize);
+        using var sound = new MemoryStream();
+        await lineage.Wal.CopySegmentAsync(segment, partial: false, sound, default);
+        var file = Find(locations, $"wal/{segment.ToString()[..16]}/{segment}");
+        Flip(file, new FileInfo(file).Length / 2, new(1));
+
+        var meanwhile = Task.CompletedTask;
+        var receiver = new WhenAllIsRead(() =>
+        {
+            sound.Position = 0;
+            meanwhile = lineage.Wal.PutSegmentAsync(segment, sound, default);
+            ((IAsyncResult)meanwhile).AsyncWaitHandle.WaitOne();
+        });
+        var result = await new BackupVerification(lineage, WalSpool.Of(lineage, Server, locations), null, 2, receiver).RunAsync([source.Backup], default);
+        await meanwhile;
+        Assert.True(receiver.HasRun);
+        Assert.Equal($"WAL segment {segment}", Assert.Single(result.Damage).What);
+        Assert.False(Assert.Single(await lineage.Wal.ListSegmentsAsync(default), s => s.Name == segment).IsDamaged);
+        RigRoot.Remove(locations.Home);
+    }
+
+    [Fact]
     public async Task The_command_prints_what_Barman_prints_and_its_exit_code_tells()
     {
         var source = await cluster.GetAsync();
@@ -197,6 +225,26 @@ public sealed class VerificationTests(RestorableCluster cluster)
         Assert.Equal(files, lost["files"]!.AsArray().Count);
         Assert.Contains($" and {files - 10} more", (await rig.RunAsync("barman", "verify", HandMadeBackup.Server, "all")).Output, StringComparison.Ordinal);
         RigRoot.Remove(locations.Home);
+    }
+
+    /// <summary>Does something once a verification has read everything, before it goes on.</summary>
+    sealed class WhenAllIsRead(Action run) : IProgress<VerificationProgress>
+    {
+        readonly Lock _lock = new();
+
+        public bool HasRun { get; private set; }
+
+        public void Report(VerificationProgress value)
+        {
+            lock (_lock)
+            {
+                if (value.Done == value.Total && !HasRun)
+                {
+                    HasRun = true;
+                    run();
+                }
+            }
+        }
     }
 
     static async Task<Lineage> LineageAsync(Locations locations) => (await Repository.OpenAsync(locations.RepositoryDirectory(Server), default)).Current!;
