@@ -14,7 +14,7 @@ public static class HeldProof
 {
     /// <summary>What to do where the server has written other WAL than what is held, and as much or more.</summary>
     internal const string Ahead =
-        Cause + "; of one that was put back drop the replication slot: once checkpoints there have removed the old WAL, a gap is recorded and all goes on; then barman backup --full";
+        Cause + "; at one that was put back drop the replication slot and run, twice, SELECT pg_switch_wal(); CHECKPOINT: once the old WAL is removed there, a gap is recorded and all goes on; then barman backup --full";
 
     /// <summary>What to do where it has written less.</summary>
     internal const string Behind = Cause + "; " + NewTimeline;
@@ -27,12 +27,12 @@ public static class HeldProof
     /// <param name="position">Where the server's WAL, or what is held, ends.</param>
     /// <param name="whatToDo">When they differ.</param>
     /// <exception cref="BarkeepException">WalDiverged: they differ. What goes wrong with the connection.</exception>
-    public static async Task CheckAsync(ConnectionTarget target, Lineage lineage, TimelineId timeline, Lsn position, string whatToDo, ILogger logger, CancellationToken cancellationToken)
+    public static async Task<HeldAnswer> CheckAsync(ConnectionTarget target, Lineage lineage, TimelineId timeline, Lsn position, string whatToDo, ILogger logger, CancellationToken cancellationToken)
     {
         var size = lineage.Identity.SegmentSize;
         if (!position.IsValid || SegmentName.Containing(timeline, new(position.Value - 1), size) is var name && !await lineage.Wal.HasSegmentAsync(name, cancellationToken))
         {
-            return;
+            return HeldAnswer.Untold;
         }
         using var held = new MemoryStream(size.Bytes);
         try
@@ -43,20 +43,46 @@ public static class HeldProof
         {
             // It proves nothing any more. That it is lost is no reason to lose what comes after it.
             logger.LogWarning("{Segment} cannot be compared with the server's: {Reason}", name, e.Line);
-            return;
+            return HeldAnswer.Untold;
         }
+        return await CompareAsync(target, name, size, held.GetBuffer().AsMemory(0, (int)Math.Min(held.Length, position - name.Start(size))), whatToDo, logger, cancellationToken);
+    }
+
+    /// <summary>Compares what the spool holds of the segment that comes next, as far as the server's WAL goes, without the slot.</summary>
+    /// <exception cref="BarkeepException">WalDiverged: they differ. Storage. What goes wrong with the connection.</exception>
+    internal static async Task<HeldAnswer> CheckTailAsync(ConnectionTarget target, WalSpool spool, SpooledSegment tail, Lsn flushed, ILogger logger, CancellationToken cancellationToken)
+    {
+        var path = spool.PathOf(tail.Name);
+        var length = (int)Math.Min(tail.ValidLength, flushed - tail.Name.Start(spool.SegmentSize));
+        byte[] held;
+        try
+        {
+            held = await File.ReadAllBytesAsync(path, cancellationToken);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Errno.From(e, $"reading {path}");
+        }
+        return length <= 0 ? HeldAnswer.Untold : await CompareAsync(target, tail.Name, spool.SegmentSize, held.AsMemory(0, length), StaysIn(path), logger, cancellationToken);
+    }
+
+    /// <summary>What to do where the spool holds other WAL than the server.</summary>
+    internal static string StaysIn(string path) => $"what was received stays in {path}; {Ahead}";
+
+    static async Task<HeldAnswer> CompareAsync(
+        ConnectionTarget target, SegmentName name, SegmentSize size, ReadOnlyMemory<byte> held, string whatToDo, ILogger logger, CancellationToken cancellationToken)
+    {
         using var deadline = new WireDeadline(target.CommandTimeout, cancellationToken);
         try
         {
             await using var connection = await ReplicationConnection.ConnectAsync(target, cancellationToken);
-            if (await connection.StartAsync(null, name.Start(size), timeline, cancellationToken) is null)
-            {
-                await CompareAsync(connection, held.GetBuffer().AsMemory(0, (int)Math.Min(held.Length, position - name.Start(size))), name, size, whatToDo, deadline);
-            }
+            return await connection.StartAsync(null, name.Start(size), name.Timeline, cancellationToken) is null && await IsEqualAsync(connection, held, name, size, whatToDo, deadline)
+                ? HeldAnswer.Equal : HeldAnswer.Untold;
         }
         catch (BarkeepException e) when (e.Kind is ErrorKind.WalGap or ErrorKind.NoFreeWalSender)
         {
             logger.LogInformation("whether {Segment} is the server's cannot be told: {Reason}", name, e.Message);
+            return e.Kind == ErrorKind.WalGap ? HeldAnswer.Removed : HeldAnswer.Untold;
         }
         catch (OperationCanceledException) when (deadline.Passed)
         {
@@ -64,7 +90,8 @@ public static class HeldProof
         }
     }
 
-    static async Task CompareAsync(ReplicationConnection connection, ReadOnlyMemory<byte> held, SegmentName name, SegmentSize size, string whatToDo, WireDeadline deadline)
+    /// <returns>False when the stream ends before all has come.</returns>
+    static async Task<bool> IsEqualAsync(ReplicationConnection connection, ReadOnlyMemory<byte> held, SegmentName name, SegmentSize size, string whatToDo, WireDeadline deadline)
     {
         for (var at = 0L; at < held.Length;)
         {
@@ -75,7 +102,7 @@ public static class HeldProof
             }
             if (message.Kind != WalMessageKind.Data)
             {
-                return;
+                return false;
             }
             var part = message.Data.Span[..(int)Math.Min(message.Data.Length, held.Length - at)];
             if (message.Start - name.Start(size) != at || !part.SequenceEqual(held.Span.Slice((int)at, part.Length)))
@@ -86,5 +113,6 @@ public static class HeldProof
             // The server answers: a large segment may take as long as its line is slow.
             deadline.Renew();
         }
+        return true;
     }
 }

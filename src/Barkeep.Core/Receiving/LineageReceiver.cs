@@ -70,24 +70,27 @@ sealed class LineageReceiver : IDisposable
         // The way the server came to be where it is, and the way on from what is held.
         var history = await KeepHistoriesAsync(connection, identity.Timeline, stop);
         _state.Found(identity.Timeline);
-        var slot = await EnsureSlotAsync(connection, stop);
+        var (hasSlot, slot) = await FindSlotAsync(connection, stop);
         var plan = await PlanAsync(history, identity, slot, stop);
+        var isBehind = plan.Start.Position > identity.Flushed && (identity = await connection.IdentifySystemAsync(stop)).Flushed < plan.Start.Position;
+        await ProveAsync(plan, history, identity.Flushed, hasSlot, stop);
+        if (!hasSlot)
+        {
+            // Only now: a slot keeps WAL that differs for good, and what is after it could never be received. What the server removes until then is a gap.
+            slot = await _slot.EnsureAsync(connection, _slotWasLost || _walWasMissing, stop);
+            plan = plan.GoesOn ? plan : await PlanAsync(history, identity, slot, stop);
+        }
+        _slotWasLost = false;
         if (_walWasMissing && await RecordGapAsync(history, identity, plan, stop))
         {
             return;
         }
-        if (plan.Start.Position > identity.Flushed && (identity = await connection.IdentifySystemAsync(stop)).Flushed < plan.Start.Position)
+        if (isBehind)
         {
-            // Where it has written other WAL already, it will not catch up.
-            await HeldProof.CheckAsync(_target, _lineage, history.TimelineAt(new(identity.Flushed.Value - 1)), identity.Flushed, HeldProof.Behind, _logger, stop);
             throw new BarkeepException(
                 ErrorKind.WalTimeout,
                 $"the server's WAL ends at {identity.Flushed}, before what was received already: {plan.Start.Position} on timeline {plan.Start.Timeline}",
                 $"a standby that lags catches up; a server may have been put back to an earlier state: {HeldProof.NewTimeline}");
-        }
-        if (plan.Start.Held == plan.Start.Position && history.TimelineAt(new(plan.Start.Position.Value - 1)) == plan.Start.Timeline)
-        {
-            await HeldProof.CheckAsync(_target, _lineage, plan.Start.Timeline, plan.Start.Position, HeldProof.Ahead, _logger, stop);
         }
         await SettleAsync(plan, stop);
         await StreamAsync(connection, plan, stop);
@@ -126,17 +129,68 @@ sealed class LineageReceiver : IDisposable
         return history;
     }
 
-    async Task<SlotPosition?> EnsureSlotAsync(ReplicationConnection connection, CancellationToken stop)
+    /// <summary>Whether the server has a slot that can be used, and where it stands, if that was asked.</summary>
+    async Task<(bool HasSlot, SlotPosition? Position)> FindSlotAsync(ReplicationConnection connection, CancellationToken stop)
     {
         if (connection.MajorVersion < 15 && !_slotWasLost && !_walWasMissing && _archiver.Ends.Count > 0)
         {
             // Asking costs a second connection there; that the slot is missing shows at START_REPLICATION too.
-            return null;
+            return (true, null);
         }
-        var slot = await _slot.EnsureAsync(connection, _slotWasLost || _walWasMissing, stop);
-        _slotWasLost = false;
-        return slot;
+        var slot = await _slot.FindAsync(connection, _slotWasLost || _walWasMissing, stop);
+        return (slot is not null, slot);
     }
+
+    /// <summary>Compares the end of what is held with the server's WAL.</summary>
+    /// <exception cref="BarkeepException">WalDiverged.</exception>
+    async Task ProveAsync(StreamPlan plan, TimelineHistory history, Lsn flushed, bool hasSlot, CancellationToken stop)
+    {
+        var start = plan.Start;
+        if (flushed < start.Position)
+        {
+            // Where it has written other WAL already, it will not catch up.
+            await HeldProof.CheckAsync(_target, _lineage, history.TimelineAt(new(flushed.Value - 1)), flushed, HeldProof.Behind, _logger, stop);
+        }
+        else if (start.Held > start.Position)
+        {
+            // Once it streams by the slot, that is compared as it comes.
+            if (!hasSlot && plan.Again.TryGetValue(SegmentName.Containing(start.Timeline, start.Position, Size), out var tail))
+            {
+                _walWasMissing |= await HeldProof.CheckTailAsync(_target, _spool, tail, flushed, _logger, stop) == HeldAnswer.Removed;
+            }
+        }
+        else if (history.TimelineAt(new(start.Position.Value - 1)) == start.Timeline)
+        {
+            await ProveLastAsync(start, stop);
+        }
+    }
+
+    /// <summary>Compares the complete segment before a position. That it differed is remembered for the time when the server has removed its own.</summary>
+    async Task ProveLastAsync(StartPoint start, CancellationToken stop)
+    {
+        var path = PathBefore(start);
+        try
+        {
+            var answer = await HeldProof.CheckAsync(_target, _lineage, start.Timeline, start.Position, HeldProof.Ahead, _logger, stop);
+            if (answer == HeldAnswer.Equal)
+            {
+                File.Delete(path + SpoolNames.Foreign);
+            }
+            else if (File.Exists(path + SpoolNames.Foreign))
+            {
+                _walWasMissing = answer == HeldAnswer.Removed
+                    ? true
+                    : throw new BarkeepException(ErrorKind.WalDiverged, $"{Path.GetFileName(path)} differed from the server's and cannot be compared now", HeldProof.Ahead);
+            }
+        }
+        catch (BarkeepException e) when (e.Kind == ErrorKind.WalDiverged)
+        {
+            SpoolNames.Mark(path, SpoolNames.Foreign);
+            throw;
+        }
+    }
+
+    string PathBefore(StartPoint start) => _spool.PathOf(SegmentName.Containing(start.Timeline, new(start.Position.Value - 1), Size));
 
     async Task<StreamPlan> PlanAsync(TimelineHistory history, SystemIdentity identity, SlotPosition? slot, CancellationToken stop)
     {
@@ -174,16 +228,27 @@ sealed class LineageReceiver : IDisposable
         var start = plan.Start;
         var earliest = await EarliestWal.FindAsync(_target, history, Size, start.Position, identity.Flushed, stop);
         _walWasMissing = false;
+        var foreign = PathBefore(start) + SpoolNames.Foreign;
         if (earliest <= start.Position)
         {
-            return false;
+            if (start.Held > start.Position || !File.Exists(foreign))
+            {
+                return false;
+            }
+            // What the server has is there without a hole, and does not follow: a hole is what every reader of the WAL stops at.
+            earliest = start.Position + Size.Bytes;
         }
         // What somebody has put into the repository beyond is not missing.
         var stored = (await _lineage.Wal.ListSegmentsAsync(stop)).Where(s => s is { IsPartial: false, IsDamaged: false } && s.Name.Timeline == start.Timeline).Select(s => s.Name.Start(Size));
         earliest = stored.Where(s => s >= start.Position).Append(earliest).Min();
+        if (earliest <= start.Held)
+        {
+            return false;
+        }
         await SettleAsync(plan with { Ended = [.. plan.Ended, .. plan.Again.Values.Where(s => s.Name.Start(Size) < earliest && !s.IsComplete)] }, stop);
         var gap = new Gap(start.Timeline, start.Held, earliest, $"the server had removed it before it was received (slot {_config.SlotName})", _clock.GetUtcNow());
         await _lineage.Wal.RecordGapAsync(gap, stop);
+        File.Delete(foreign);
         _logger.LogError("GAP: WAL is missing, {Gap}; no restore crosses it: take a new backup", gap);
         return true;
     }

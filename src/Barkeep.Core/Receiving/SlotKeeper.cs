@@ -28,6 +28,10 @@ sealed class SlotKeeper(ServerConfig config, ILogger logger)
         return row.Rows.Count == 0 ? null : new(restart, null);
     }
 
+    /// <summary>As <see cref="ReadAsync"/>, but null also for one that <see cref="EnsureAsync"/> would make anew.</summary>
+    public async Task<SlotPosition?> FindAsync(ReplicationConnection connection, bool lost, CancellationToken cancellationToken) =>
+        await ReadAsync(connection, cancellationToken) is { } slot && !(lost && !slot.RestartLsn.IsValid) ? slot : null;
+
     /// <summary>Creates the slot if it is missing.</summary>
     /// <param name="lost">WAL that we need was removed, or the server says that the slot cannot be used: one that keeps nothing is made anew.</param>
     /// <returns>Where the slot stands.</returns>

@@ -17,12 +17,18 @@ static class SpoolNames
     /// <summary>The end of a timeline's WAL that differs from one stored before, set aside.</summary>
     public const string Diverged = ".diverged";
 
+    /// <summary>An empty file: the repository has that segment complete, and the server wrote another of that name. Until it shows the same, what it has after it does not follow.</summary>
+    public const string Foreign = ".foreign";
+
     /// <summary>As durable as a failing disk lets it be.</summary>
-    public static void MarkSuspect(string segmentPath)
+    public static void MarkSuspect(string segmentPath) => Mark(segmentPath, Suspect);
+
+    /// <inheritdoc cref="MarkSuspect"/>
+    public static void Mark(string segmentPath, string suffix)
     {
         try
         {
-            File.WriteAllBytes(segmentPath + Suspect, []);
+            File.WriteAllBytes(segmentPath + suffix, []);
             Durable.FlushDirectory(Path.GetDirectoryName(segmentPath)!);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

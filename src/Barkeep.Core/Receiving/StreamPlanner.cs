@@ -20,14 +20,14 @@ sealed class StreamPlanner(
     public async Task<StreamPlan> PlanAsync(
         TimelineHistory history, IReadOnlyList<SpooledSegment> spooled, Func<(TimelineId Timeline, Lsn Position)> first, CancellationToken cancellationToken)
     {
-        var start = await FindHeldAsync(history, spooled, cancellationToken);
-        if (start is null)
+        var held = await FindHeldAsync(history, spooled, cancellationToken);
+        if (held is not { } at)
         {
             var (timeline, position) = first();
             var begin = position.AlignDown(size.Bytes);
-            start = new(timeline, begin, begin);
+            at = new(timeline, begin, begin);
         }
-        var (at, again) = (start.Value, new Dictionary<SegmentName, SpooledSegment>());
+        var again = new Dictionary<SegmentName, SpooledSegment>();
         var (finished, ended) = (new List<SpooledSegment>(), new List<SpooledSegment>());
         foreach (var segment in spooled)
         {
@@ -40,7 +40,7 @@ sealed class StreamPlanner(
                 (segment.IsComplete ? finished : ended).Add(segment);
             }
         }
-        return new(at, again, finished, ended);
+        return new(at, held is not null, again, finished, ended);
     }
 
     async Task<StartPoint?> FindHeldAsync(TimelineHistory history, IReadOnlyList<SpooledSegment> spooled, CancellationToken cancellationToken)

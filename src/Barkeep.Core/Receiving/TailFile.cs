@@ -100,7 +100,7 @@ sealed class TailFile : IDisposable
                 throw new BarkeepException(
                     ErrorKind.WalDiverged,
                     $"the server's WAL differs from what was received before in {Name}, on the same timeline, near {Name.Start(_size) + _length + done}",
-                    $"what was received stays in {FinalPath}; {HeldProof.Ahead}");
+                    HeldProof.StaysIn(FinalPath));
             }
             done += read;
         }

@@ -44,10 +44,7 @@ public sealed class PutBackTests
         var reason = (await bench.Reception.PhaseAsync(ReceiverPhase.Waiting, ErrorKind.WalDiverged)).Reason!;
         Assert.StartsWith("the server's WAL differs from what was received before in", reason, StringComparison.Ordinal);
         Assert.Contains("start it once with standby.signal and promote it", reason, StringComparison.Ordinal);
-        await bench.Cluster.StopAsync();
-        await File.WriteAllBytesAsync(Path.Combine(bench.Cluster.DataDirectory, "standby.signal"), []);
-        await bench.Cluster.StartAsync();
-        await bench.Cluster.PromoteAsync();
+        await GoOnOnAnotherTimelineAsync(bench);
         await bench.Reception.StateAsync(static s => s is { Phase: ReceiverPhase.Streaming, Timeline.Value: 2 }, "the receiver follows the new timeline");
 
         // What has changed is not believed to be known where that backup found otherwise.
@@ -56,6 +53,83 @@ public sealed class PutBackTests
         await bench.AssertEqualsAsync(next);
         await bench.Cluster.SqlAsync("UPDATE t SET v = 'later' WHERE i % 50 = 0");
         await bench.AssertRestoresAsync(await bench.IncrementalAsync(next));
+    }
+
+    [Theory]
+    [InlineData(13)]
+    [InlineData(15)]
+    [InlineData(18)]
+    public async Task A_quiet_server_that_had_written_more_than_was_received_is_backed_up_again_on_the_way_that_the_manual_tells(int version)
+    {
+        await using var bench = await IncrementalBench.StartAsync(version);
+        var reception = bench.Reception;
+        await bench.Cluster.SqlAsync(Filling);
+        await bench.BackUpAsync();
+        await PutBackAsync(bench, () => bench.Cluster.SqlAsync("UPDATE t SET v = 'abandoned' WHERE i = 1"));
+        await bench.Cluster.SqlAsync("UPDATE t SET v = 'present' WHERE i % 10 = 0");
+        await reception.PhaseAsync(ReceiverPhase.Waiting, ErrorKind.WalDiverged);
+
+        await GoOnOnAnotherTimelineAsync(bench);
+        var state = await reception.StateAsync(
+            static s => s is { Phase: ReceiverPhase.Waiting, ServerTimeline.Value: 2, Kind: ErrorKind.WalDiverged, Reason: { } why } && why.Contains("what was received stays in", StringComparison.Ordinal),
+            "the fork is after what was received");
+        var reason = state.Reason!;
+        Assert.Contains("drop the replication slot", reason, StringComparison.Ordinal);
+        Assert.Contains("SELECT pg_switch_wal(); CHECKPOINT", reason, StringComparison.Ordinal);
+        await DropSlotAsync(bench);
+
+        // It is not made anew while it would keep what is to be removed.
+        await reception.StopAsync();
+        reception.Start();
+        await reception.PhaseAsync(ReceiverPhase.Waiting, ErrorKind.WalDiverged);
+        Assert.Equal(0, await bench.Cluster.ScalarAsync<long>("SELECT count(*) FROM pg_replication_slots"));
+        Assert.Empty(await reception.Lineage.Wal.ListGapsAsync(default));
+        await RemoveOldWalAsync(bench);
+        await reception.StateAsync(static s => s is { Phase: ReceiverPhase.Streaming, Timeline.Value: 2 }, "the receiver goes on after the gap");
+        var gap = Assert.Single(await reception.Lineage.Wal.ListGapsAsync(default));
+        Assert.Equal(1u, gap.Timeline.Value);
+
+        var next = await bench.BackUpAsync(full: true);
+        Assert.Equal(BackupState.Done, next.State);
+        await bench.AssertEqualsAsync(next);
+        await bench.Cluster.SqlAsync("UPDATE t SET v = 'later' WHERE i % 50 = 0");
+        await bench.AssertRestoresAsync(await bench.IncrementalAsync(next));
+    }
+
+    [Fact]
+    public async Task Nothing_follows_a_complete_segment_of_the_abandoned_branch_although_the_server_has_removed_its_own_of_that_name()
+    {
+        await using var bench = await IncrementalBench.StartAsync();
+        var (cluster, reception) = (bench.Cluster, bench.Reception);
+        await cluster.SqlAsync(Filling);
+        await PutBackAsync(bench, async () =>
+        {
+            await cluster.SqlAsync("UPDATE t SET v = 'abandoned' WHERE i = 1");
+            await cluster.SqlAsync("SELECT pg_switch_wal()");
+        });
+        var last = (await reception.Lineage.Wal.ListSegmentsAsync(default))[^1].Name;
+        await cluster.SqlAsync("UPDATE t SET v = 'present' WHERE i = 2");
+        await cluster.SqlAsync("SELECT pg_switch_wal()");
+        await cluster.SqlAsync("CHECKPOINT");
+        Assert.Equal($"{last.Next(reception.Size)}", await cluster.ScalarAsync<string>("SELECT pg_walfile_name(redo_lsn) FROM pg_control_checkpoint()"));
+        await reception.PhaseAsync(ReceiverPhase.Waiting, ErrorKind.WalDiverged);
+
+        // All the same to a receiver that knows no more than what is on disk.
+        await DropSlotAsync(bench);
+        await reception.StopAsync();
+        await cluster.SqlAsync("CHECKPOINT");
+        await Eventually.IsTrueAsync(() => !File.Exists(Path.Combine(cluster.DataDirectory, "pg_wal", $"{last}")), "the server has removed it");
+        reception.Start();
+        await Eventually.IsTrueAsync(async () => (await reception.Lineage.Wal.ListGapsAsync(default)).Count > 0, "the gap is recorded");
+        var gap = Assert.Single(await reception.Lineage.Wal.ListGapsAsync(default));
+        Assert.Equal((last.End(reception.Size), last.Next(reception.Size).End(reception.Size)), (gap.From, gap.To));
+
+        await RemoveOldWalAsync(bench);
+        await reception.PhaseAsync(ReceiverPhase.Streaming);
+        var next = await bench.BackUpAsync(full: true);
+        Assert.Equal(BackupState.Done, next.State);
+        await bench.AssertRestoresAsync(next);
+        Assert.False(await reception.Lineage.Wal.HasSegmentAsync(last.Next(reception.Size), default));
     }
 
     [Fact]
@@ -156,6 +230,31 @@ public sealed class PutBackTests
         Directory.Delete(cluster.DataDirectory, recursive: true);
         Directory.Move(saved, cluster.DataDirectory);
         await cluster.StartAsync();
+    }
+
+    static async Task GoOnOnAnotherTimelineAsync(IncrementalBench bench)
+    {
+        await bench.Cluster.StopAsync();
+        await File.WriteAllBytesAsync(Path.Combine(bench.Cluster.DataDirectory, "standby.signal"), []);
+        await bench.Cluster.StartAsync();
+        await bench.Cluster.PromoteAsync();
+    }
+
+    /// <summary>As soon as it is not in use: each attempt of the receiver uses it for a moment.</summary>
+    static Task DropSlotAsync(IncrementalBench bench) => Eventually.IsTrueAsync(
+        async () =>
+        {
+            await bench.Cluster.SqlAsync("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active");
+            return await bench.Cluster.ScalarAsync<long>("SELECT count(*) FROM pg_replication_slots") == 0;
+        },
+        "the slot is dropped");
+
+    static async Task RemoveOldWalAsync(IncrementalBench bench)
+    {
+        foreach (var statement in (string[])["SELECT pg_switch_wal()", "CHECKPOINT", "SELECT pg_switch_wal()", "CHECKPOINT"])
+        {
+            await bench.Cluster.SqlAsync(statement);
+        }
     }
 
     static Task<RestorePlan> PlanAsync(IncrementalBench bench, BackupId? id) => RestoreJob.PlanAsync(
