@@ -15,6 +15,7 @@ sealed class ReceiverStateFile
     readonly ILogger _logger;
     readonly Lock _lock = new();
     ReceiverState _state;
+    bool _hasBegun;
     long _writtenAt;
     bool _complained;
 
@@ -27,13 +28,19 @@ sealed class ReceiverStateFile
         _state = new(Environment.ProcessId, ReceiverPhase.Starting, null, null, null, null, null, default, default, default, default, null, now, now);
     }
 
-    /// <summary>Begins to speak of a cluster. Where its server was last, as an earlier receiver has heard, stays known until the server says more.</summary>
+    /// <summary>
+    /// Begins to speak of a cluster; before, the file is not touched. Where its server was last, as an earlier receiver has heard, stays known until the
+    /// server says more.
+    /// </summary>
     /// <exception cref="BarkeepException">NewerRepository.</exception>
     public void Begin(ClusterIdentity cluster)
     {
         lock (_lock)
         {
-            _state = _state with { SystemId = cluster.SystemId, ServerTimeline = ReceiverState.TryRead(_path)?.Of(cluster)?.ServerTimeline, Timeline = null };
+            _hasBegun = false;
+            var known = ReceiverState.TryRead(_path)?.Of(cluster)?.ServerTimeline;
+            _state = _state with { SystemId = cluster.SystemId, ServerTimeline = known, Timeline = null };
+            _hasBegun = true;
         }
     }
 
@@ -114,6 +121,10 @@ sealed class ReceiverStateFile
 
     void Write()
     {
+        if (!_hasBegun)
+        {
+            return;
+        }
         _writtenAt = _clock.GetTimestamp();
         _state = _state with { UpdatedAt = _clock.GetUtcNow() };
         try
