@@ -5,10 +5,11 @@ using Barkeep.Repo;
 
 namespace Barkeep.Health;
 
-/// <summary>Looks at a server, its receiver and its repository. What cannot be seen is a fact too, never an exception.</summary>
+/// <summary>Looks at a server, its receiver and its repository. What cannot be seen of a server or a repository is a fact too, not an exception.</summary>
 public sealed class HealthProbe(ServerConfig config, Locations locations, TimeProvider time)
 {
     /// <summary>Gathers everything.</summary>
+    /// <exception cref="BarkeepException">NewerRepository: a newer program receives. Storage: who has a lock, or what a receiver has said, cannot be asked.</exception>
     public async Task<HealthFacts> GatherAsync(CancellationToken cancellationToken)
     {
         var facts = ObserveReceiver(new() { Config = config, Now = time.GetUtcNow() });

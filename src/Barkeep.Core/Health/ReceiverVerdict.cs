@@ -1,6 +1,5 @@
 using Barkeep.Repo;
 
-
 namespace Barkeep.Health;
 
 /// <summary>Whether a receiver does its work: the lock alone proves nothing, since a stopped or stuck process holds it too.</summary>

@@ -39,6 +39,11 @@ sealed class ReceiverStateFile
         {
             _hasBegun = false;
             var known = ReceiverState.TryRead(_path)?.Of(cluster)?.ServerTimeline;
+            if (_state.Of(cluster) is null)
+            {
+                // Positions of another cluster say nothing of this one.
+                _state = _state with { Written = default, Flushed = default, Archived = default, ServerEnd = default, LastMessageAt = null };
+            }
             _state = _state with { SystemId = cluster.SystemId, ServerTimeline = known, Timeline = null };
             _hasBegun = true;
         }

@@ -166,6 +166,32 @@ public sealed class WalGapTests
     }
 
     [Fact]
+    public async Task A_receiver_that_goes_over_to_another_cluster_while_it_runs_forgets_the_positions_of_the_former()
+    {
+        await using var former = await TestCluster.StartNewAsync();
+        var roles = await former.CreateBarkeepRolesAsync();
+        await using var other = await TestCluster.StartNewAsync();
+        await other.CreateBarkeepRolesAsync();
+        await other.SqlAsync($"ALTER ROLE {BarkeepRoles.Backup} PASSWORD '{roles.BackupPassword}'");
+        await other.SqlAsync($"ALTER ROLE {BarkeepRoles.Stream} PASSWORD '{roles.StreamPassword}'");
+        int[] target = [former.Port];
+        await using var relay = new TcpRelay(target);
+        await using var reception = await Reception.OfAsync(former, roles, relay.Port);
+        reception.Start();
+        await reception.WriteAsync(8);
+        await reception.CaughtUpAsync();
+
+        target[0] = other.Port;
+        relay.Cut();
+        await reception.PhaseAsync(ReceiverPhase.Waiting, ErrorKind.WrongSystem);
+        await reception.AdoptAsync(acceptNew: true);
+        reception.Cluster = other;
+        var cluster = reception.Lineage.Identity.SystemId;
+        var state = await reception.StateAsync(s => s.SystemId == cluster && s.Phase == ReceiverPhase.Streaming && s.Flushed.IsValid, "the other cluster is received");
+        Assert.True(state.ServerEnd <= await reception.ServerFlushedAsync(), $"the server's end is {state.ServerEnd}");
+    }
+
+    [Fact]
     public async Task W5_other_bytes_under_the_same_name_are_refused_and_both_are_kept()
     {
         // Two copies of one cluster, each promoted: both write timeline 2.
