@@ -3,7 +3,6 @@ using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Hooks;
 using Barkeep.Repo;
-using Barkeep.Wal;
 
 namespace Barkeep.Backups;
 
@@ -56,9 +55,9 @@ public sealed class Collector(Repository repository, ServerName server, Location
         foreach (var lineage in repository.Lineages)
         {
             var result = new CollectionResult();
-            var seen = await LookAsync(lineage, removals.FirstOrDefault(r => r.Lineage == lineage), result, cancellationToken);
-            var needs = await ReadNeedsAsync(lineage, seen, cancellationToken);
-            plans.Add(await PlanAsync(lineage, seen, needs, seen.Backups, result, cancellationToken));
+            var seen = await CollectionSight.LookAsync(lineage, removals.FirstOrDefault(r => r.Lineage == lineage), result, cancellationToken);
+            var needs = await ReadNeedsAsync(seen, cancellationToken);
+            plans.Add(await seen.PlanAsync(needs, seen.Backups, result, cancellationToken));
         }
         return plans;
     }
@@ -101,7 +100,7 @@ public sealed class Collector(Repository repository, ServerName server, Location
             catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
             {
                 result.Hold = new(e.Kind, e.Line);
-                if (removal is not null && !await TryRemoveUnreadableAsync(removal, result, cancellationToken))
+                if (removal is not null && !await Remover().TryRunUnreadableAsync(removal, result, cancellationToken))
                 {
                     await RememberAsync(turn, result, cancellationToken);
                     throw;
@@ -131,26 +130,12 @@ public sealed class Collector(Repository repository, ServerName server, Location
         }
     }
 
-    // Of several backups whose manifests cannot be read, each may go: otherwise none could, each for the sake of the other.
-    async Task<bool> TryRemoveUnreadableAsync(BackupRemoval removal, CollectionResult result, CancellationToken cancellationToken)
+    async Task<PageNeeds> ReadNeedsAsync(CollectionSight seen, CancellationToken cancellationToken)
     {
-        foreach (var id in removal.Ids)
-        {
-            if ((await PageNeeds.ReadAsync(removal.Lineage, [id], cancellationToken)).Unread is null)
-            {
-                return false;
-            }
-        }
-        await RemoveAsync(removal, result, cancellationToken);
-        return true;
-    }
-
-    async Task<PageNeeds> ReadNeedsAsync(Lineage lineage, Sight seen, CancellationToken cancellationToken)
-    {
-        var needs = await PageNeeds.ReadAsync(lineage, seen.Manifests, cancellationToken);
+        var needs = await PageNeeds.ReadAsync(seen.Lineage, seen.Manifests, cancellationToken);
         if (needs.Unread is { } unread)
         {
-            _damaged = string.Create(CultureInfo.InvariantCulture, $"{lineage.Number}/{unread.Id}");
+            _damaged = string.Create(CultureInfo.InvariantCulture, $"{seen.Lineage.Number}/{unread.Id}");
             throw Damage(unread);
         }
         return needs;
@@ -164,15 +149,15 @@ public sealed class Collector(Repository repository, ServerName server, Location
     async Task RunAsync(Lineage lineage, BackupRemoval? removal, long budget, bool mayCollect, CollectionResult result, CancellationToken cancellationToken)
     {
         // What there is, and what is needed of it. Not worth reading when it cannot be acted upon.
-        var seen = await LookAsync(lineage, removal, result, cancellationToken);
+        var seen = await CollectionSight.LookAsync(lineage, removal, result, cancellationToken);
         if (removal is null && (!mayCollect || IsHeld(seen.Backups, null, result)))
         {
             return;
         }
-        var needs = await ReadNeedsAsync(lineage, seen, cancellationToken);
+        var needs = await ReadNeedsAsync(seen, cancellationToken);
         if (removal is not null)
         {
-            await RemoveAsync(removal, result, cancellationToken);
+            await Remover().RunAsync(removal, result, cancellationToken);
             if (result.RefusedBackups.Count > 0)
             {
                 // What it needs has not been counted.
@@ -195,11 +180,9 @@ public sealed class Collector(Repository repository, ServerName server, Location
         }
 
         // Everything that goes, before anything is written.
-        var plan = await PlanAsync(lineage, seen, needs, now, result, cancellationToken);
-        foreach (var pack in plan.Unneeded)
-        {
-            await RemoveAsync(lineage, pack, result, cancellationToken);
-        }
+        var plan = await seen.PlanAsync(needs, now, result, cancellationToken);
+        var packs = new PackCleaning(lineage, result);
+        await packs.RemoveAsync(plan.Unneeded, cancellationToken);
         foreach (var (segment, _) in plan.Segments)
         {
             await RemoveAsync(lineage, segment, result, cancellationToken);
@@ -208,60 +191,21 @@ public sealed class Collector(Repository repository, ServerName server, Location
         {
             await lineage.Wal.DeleteConflictsBeforeAsync(begin, cancellationToken);
         }
-        await RemoveSupersededAsync(lineage, plan, needs, result, cancellationToken);
-        await RewriteAsync(lineage, plan, budget, result, cancellationToken);
+        await packs.RemoveSupersededAsync(plan.Superseded, needs, cancellationToken);
+        await packs.RewriteAsync(plan.Sparse, budget, cancellationToken);
         await lineage.SweepEmptyAsync(cancellationToken);
     }
 
-    // Packs and segments first: what is listed here was put before the backups are listed, and before the histories are.
-    static async Task<Sight> LookAsync(Lineage lineage, BackupRemoval? without, CollectionResult result, CancellationToken cancellationToken)
-    {
-        var packs = await lineage.Packs.ListAsync(cancellationToken);
-        var segments = await lineage.Wal.ListSegmentsAsync(cancellationToken);
-        var (histories, damaged) = await lineage.Wal.ReadHistoriesAsync(cancellationToken);
-        result.Problems.AddRange(damaged.Values);
-        var backups = await lineage.Backups.ListPartsAsync(cancellationToken);
-        return new(packs, segments, histories, backups, [.. backups.Where(b => b.Parts.HasFlag(BackupParts.Manifest) && without?.Ids.Contains(b.Id) != true).Select(static b => b.Id)]);
-    }
-
-    // At the last moment it counts what is kept and how many there are; who keeps a backup takes the same lock.
-    async Task RemoveAsync(BackupRemoval removal, CollectionResult result, CancellationToken cancellationToken)
-    {
-        using var turn = DutyLock.TryTake(locations.CatalogLock(server))
-            ?? throw new BarkeepException(ErrorKind.Busy, $"another command is keeping or deleting a backup of server {server}", "run the command again");
-        var there = (await removal.Lineage.Backups.ListPartsAsync(cancellationToken)).ToList();
-        foreach (var id in removal.Ids)
-        {
-            if (removal.Refusal(there, id) is { } refusal)
-            {
-                result.RefusedBackups.Add((id, refusal));
-                continue;
-            }
-            var variables = Hooks?.Has("delete") == true ? await HookVariables.OfBackupAsync(removal.Lineage, id, Hooks.Repository, "DONE", cancellationToken) : null;
-            if (variables is not null && await TryHookAsync("delete", variables, cancellationToken) is { } refused)
-            {
-                result.RefusedBackups.Add((id, $"as {refused}"));
-                continue;
-            }
-            Removing?.Invoke(id);
-            await removal.Lineage.Backups.RemoveAsync(id, cancellationToken);
-            there.RemoveAll(b => b.Id == id);
-            result.RemovedBackups.Add(id);
-            if (variables is not null)
-            {
-                await Hooks!.AfterAsync("delete", variables, null, cancellationToken);
-            }
-        }
-    }
+    BackupRemover Remover() => new(server, locations) { Hooks = Hooks, Removing = Removing };
 
     async Task RemoveAsync(Lineage lineage, StoredSegment segment, CollectionResult result, CancellationToken cancellationToken)
     {
         var variables = Hooks?.Has("wal_delete") == true ? HookVariables.OfStored(lineage, segment, Hooks.Repository) : null;
-        if (variables is not null && await TryHookAsync("wal_delete", variables, cancellationToken) is { } refused)
+        if (variables is not null && await Hooks!.TryBeforeAsync("wal_delete", variables, cancellationToken) is { } refused)
         {
             result.Problems.Add($"WAL segment {segment.Name} stays: {refused}");
             // Who does not want it to go is not asked again before there is something else to collect.
-            result.IsFinished &= !Hooks!.HasHung;
+            result.IsFinished &= !Hooks.HasHung;
             return;
         }
         await lineage.Wal.DeleteSegmentAsync(segment, cancellationToken);
@@ -270,20 +214,6 @@ public sealed class Collector(Repository repository, ServerName server, Location
         if (variables is not null)
         {
             await Hooks!.AfterAsync("wal_delete", variables, null, cancellationToken);
-        }
-    }
-
-    // Why it is not to happen; null when it may.
-    async Task<string?> TryHookAsync(string subject, IReadOnlyDictionary<string, string> variables, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await Hooks!.BeforeAsync(subject, variables, cancellationToken);
-            return null;
-        }
-        catch (BarkeepException e) when (e.Kind == ErrorKind.Failed)
-        {
-            return e.Message;
         }
     }
 
@@ -309,102 +239,4 @@ public sealed class Collector(Repository repository, ServerName server, Location
         }
         return DutyLock.IsHeld(locations.RestoreLock(server)) ? new(ErrorKind.Busy, "a restore is running") : null;
     }
-
-    static async Task<CollectionPlan> PlanAsync(
-        Lineage lineage, Sight seen, PageNeeds needs, IReadOnlyList<(BackupId Id, BackupParts Parts)> backups, CollectionResult result, CancellationToken cancellationToken)
-    {
-        var there = seen.Packs.Select(static p => p.Name).ToHashSet(StringComparer.Ordinal);
-        result.Problems.AddRange(needs.Packs.Keys.Where(p => !there.Contains(p)).Select(static p => $"pack {p}, of which backups need pages, is not there"));
-        var pages = new Dictionary<StoredPack, int>();
-        foreach (var pack in seen.Packs.Where(p => needs.Packs.ContainsKey(p.Name)))
-        {
-            try
-            {
-                pages[pack] = await lineage.Packs.TryCountPagesAsync(pack, cancellationToken) ?? 0;
-            }
-            catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.NewerRepository)
-            {
-                result.Problems.Add(e.Message);
-            }
-        }
-        var wal = WalNeedsOf(lineage, seen, needs, backups, result);
-        return CollectionPlan.Make(needs, seen.Packs, p => pages.GetValueOrDefault(p), wal, seen.Segments);
-    }
-
-    static WalNeeds WalNeedsOf(Lineage lineage, Sight seen, PageNeeds needs, IReadOnlyList<(BackupId Id, BackupParts Parts)> backups, CollectionResult result)
-    {
-        var parts = backups.ToDictionary(static b => b.Id, static b => b.Parts);
-        var wal = new WalNeeds([.. needs.Backups.OrderBy(static b => b.Id).Select(b => (b, parts.GetValueOrDefault(b.Id)))], seen.Histories, lineage.Identity.SegmentSize);
-        result.AwaitsBackup |= wal.IsAwaitingBackup || seen.Segments.Any(s => wal.IsAwaiting(s.Name));
-        return wal;
-    }
-
-    static async Task RemoveAsync(Lineage lineage, StoredPack pack, CollectionResult result, CancellationToken cancellationToken)
-    {
-        await lineage.Packs.DeleteAsync(pack, cancellationToken);
-        result.RemovedPacks.Add(pack);
-        result.FreedLength += pack.StoredLength;
-    }
-
-    // A lower generation may be the last good copy: it goes when the one that is read instead has what is needed.
-    static async Task RemoveSupersededAsync(Lineage lineage, CollectionPlan plan, PageNeeds needs, CollectionResult result, CancellationToken cancellationToken)
-    {
-        foreach (var pack in plan.Superseded)
-        {
-            try
-            {
-                using var reader = await lineage.Packs.OpenAsync(pack.Name, cancellationToken);
-                var needed = needs.Packs[pack.Name];
-                if (Enumerable.Range(0, reader.Index.PageCount).Count(p => needed.Contains(reader.Index.OrdinalAt(p))) == needed.Count)
-                {
-                    await RemoveAsync(lineage, pack, result, cancellationToken);
-                }
-                else
-                {
-                    result.Problems.Add($"pack {pack} is kept: a later generation lacks pages that backups need");
-                }
-            }
-            catch (BarkeepException e) when (IsOfThePack(e))
-            {
-                result.Problems.Add($"pack {pack} is kept: {e.Message}");
-            }
-        }
-    }
-
-    static async Task RewriteAsync(Lineage lineage, CollectionPlan plan, long budget, CollectionResult result, CancellationToken cancellationToken)
-    {
-        var left = budget;
-        foreach (var sparse in plan.Sparse)
-        {
-            if (left <= 0)
-            {
-                result.IsFinished = false;
-                return;
-            }
-            try
-            {
-                var next = await lineage.Packs.RewriteAsync(sparse.Pack, sparse.Needed, static () => new(), cancellationToken);
-                left -= next.StoredLength;
-                result.RewrittenPacks.Add(next);
-                result.FreedLength += sparse.Pack.StoredLength - next.StoredLength;
-                await lineage.Packs.DeleteAsync(sparse.Pack, cancellationToken);
-            }
-            catch (BarkeepException e) when (IsOfThePack(e))
-            {
-                result.Problems.Add($"pack {sparse.Pack} is left as it is: {e.Message}");
-            }
-            catch (BarkeepException e) when (e.Kind == ErrorKind.DiskFull)
-            {
-                result.Problems.Add($"packs cannot be written anew: {e.Message}");
-                result.IsFinished = false;
-                return;
-            }
-        }
-    }
-
-    static bool IsOfThePack(BarkeepException e) => e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing or ErrorKind.NewerRepository;
-
-    sealed record Sight(
-        IReadOnlyList<StoredPack> Packs, IReadOnlyList<StoredSegment> Segments, IReadOnlyDictionary<TimelineId, TimelineHistory> Histories,
-        IReadOnlyList<(BackupId Id, BackupParts Parts)> Backups, HashSet<BackupId> Manifests);
 }

@@ -61,6 +61,21 @@ public sealed class HookScripts(ServerConfig config, Locations locations, ILogge
         }
     }
 
+    /// <summary>As <see cref="BeforeAsync"/>.</summary>
+    /// <returns>Why it is not to happen; null when it may.</returns>
+    public async Task<string?> TryBeforeAsync(string subject, IReadOnlyDictionary<string, string> variables, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await BeforeAsync(subject, variables, cancellationToken);
+            return null;
+        }
+        catch (BarkeepException e) when (e.Kind == ErrorKind.Failed)
+        {
+            return e.Message;
+        }
+    }
+
     /// <summary>Runs what comes after: the retrying script, then the plain one. How they end changes nothing any more.</summary>
     /// <param name="error">What went wrong; null when nothing did.</param>
     public async Task AfterAsync(string subject, IReadOnlyDictionary<string, string> variables, string? error, CancellationToken cancellationToken)
