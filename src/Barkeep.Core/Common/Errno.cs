@@ -6,11 +6,16 @@ namespace Barkeep.Common;
 public static class Errno
 {
     public const int NotPermitted = 1;
+    public const int InputOutput = 5;
+    public const int TooManyOpenHere = 24;
+    public const int TooManyOpen = 23;
+    public const int Stale = 116;
     public const int NoEntry = 2;
     public const int NoProcess = 3;
     public const int Exists = 17;
     public const int Invalid = 22;
     public const int NoSpace = 28;
+    public const int ReadOnly = 30;
     public const int NotImplemented = 38;
     public const int NotSupported = 95;
     public const int Quota = 122;
@@ -32,11 +37,24 @@ public static class Errno
         BarkeepException known => known,
         // .NET keeps errno in HResult for the errors it maps to a plain IOException.
         IOException io when (io.HResult & 0xFFFF) is NoSpace or Quota => From(NoSpace, doing, io),
-        UnauthorizedAccessException => new(ErrorKind.Storage, $"{doing}: {error.Message}", $"this runs as uid {NativeMethods.EffectiveUser()}: run every command as one user, to whom all of barkeep's files belong", error),
-        _ => new(ErrorKind.Storage, $"{doing}: {error.Message}", null, error),
+        UnauthorizedAccessException => new(ErrorKind.Storage, $"{doing}: {error.Message}", HintOf(AccessDenied), error),
+        // What .NET has a class of its own for, it gives a number of its own too.
+        _ => new(ErrorKind.Storage, $"{doing}: {error.Message}", HintOf(error is IOException { HResult: > 0 and <= 0xFFFF and var errno } ? errno : 0), error),
     };
 
     static BarkeepException From(int errno, string doing, Exception? inner) => errno is NoSpace or Quota
         ? new(ErrorKind.DiskFull, $"{doing}: no space left on the device", "make room; nothing that was stored is lost", inner)
-        : new(ErrorKind.Storage, $"{doing}: {Marshal.GetPInvokeErrorMessage(errno)}", null, inner);
+        : new(ErrorKind.Storage, $"{doing}: {Marshal.GetPInvokeErrorMessage(errno)}", HintOf(errno), inner);
+
+    static string? HintOf(int errno) => errno switch
+    {
+        AccessDenied => $"this runs as uid {NativeMethods.EffectiveUser()}: run every command as one user, to whom all of barkeep's files belong",
+        NotPermitted => $"this runs as uid {NativeMethods.EffectiveUser()}: run it as the owner of those files, or as root",
+        InputOutput => "the disk does not work: the kernel's log (dmesg) says more",
+        ReadOnly => "mount the filesystem writable; where a fault has made it read-only, the kernel's log (dmesg) says which",
+        TooManyOpenHere => "raise the limit of open files (ulimit -n)",
+        TooManyOpen => "the machine has no more open files to give: raise fs.file-max",
+        Stale => "mount the network's filesystem anew",
+        _ => null,
+    };
 }

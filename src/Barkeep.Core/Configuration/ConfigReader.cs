@@ -143,7 +143,7 @@ public sealed class ConfigReader(Locations locations, IReadOnlyDictionary<string
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BarkeepException(ErrorKind.Configuration, $"{path} cannot be read: {e.Message}", null, e);
+            throw new BarkeepException(ErrorKind.Configuration, $"{path} cannot be read: {e.Message}", $"let the user that runs this (uid {NativeMethods.EffectiveUser()}) read it", e);
         }
     }
 

@@ -127,7 +127,7 @@ public sealed class ReplicationConnection : IAsyncDisposable
         }
         catch (OperationCanceledException) when (deadline.Passed)
         {
-            throw new BarkeepException(ErrorKind.ConnectionLost, $"{_wire.Target}: {doing}: no answer");
+            throw new BarkeepException(ErrorKind.ConnectionLost, $"{_wire.Target}: {doing}: no answer", ConnectFailure.WhenSilent);
         }
     }
 
@@ -206,7 +206,7 @@ public sealed class ReplicationConnection : IAsyncDisposable
         }
         catch (OperationCanceledException) when (deadline.Passed)
         {
-            throw new BarkeepException(ErrorKind.ConnectionLost, $"{_wire.Target}: no answer to the stream's end");
+            throw new BarkeepException(ErrorKind.ConnectionLost, $"{_wire.Target}: no answer to the stream's end", ConnectFailure.WhenSilent);
         }
     }
 

@@ -16,6 +16,9 @@ sealed class ScramClient
     const string Plus = "SCRAM-SHA-256-PLUS";
 
     // Each iteration costs about a microsecond; PostgreSQL's default is 4096.
+    /// <summary>What to do about a server that does not follow the protocol to its end: it may be another that has come between.</summary>
+    internal const string WhatToDo = "check that host and port lead to your own server";
+
     const int MaximumIterations = 10_000_000;
     const int MaximumMessage = 4096;
 
@@ -147,5 +150,5 @@ sealed class ScramClient
         };
     }
 
-    static BarkeepException Failed(string what) => new(ErrorKind.AuthenticationFailed, $"SCRAM authentication failed: {what}");
+    static BarkeepException Failed(string what) => new(ErrorKind.AuthenticationFailed, $"SCRAM authentication failed: {what}", WhatToDo);
 }

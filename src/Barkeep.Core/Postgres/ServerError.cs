@@ -49,9 +49,9 @@ sealed record ServerError(string Severity, string SqlState, string Message, stri
         "53300" => Failure(ErrorKind.NoFreeWalSender, $"{target} finds no free connection",
             replication ? "raise max_wal_senders, or end a WAL sender that is not needed" : "raise max_connections, or end a session that is not needed"),
         "57P03" => Failure(ErrorKind.ServerUnreachable, $"{target} is not ready", "it is starting or stopping"),
-        "57P01" or "57P02" => Failure(ErrorKind.ServerUnreachable, $"{target} is shutting down", null),
+        "57P01" or "57P02" => Failure(ErrorKind.ServerUnreachable, $"{target} is shutting down", "try again when it is up"),
         "3D000" => Failure(ErrorKind.Configuration, $"{target} has no such database", "check dbname"),
-        _ => Failure(ErrorKind.ServerError, $"{target} refuses the connection", null),
+        _ => Failure(ErrorKind.ServerError, $"{target} refuses the connection", "the server's log may say more"),
     };
 
     /// <summary>The exception for an error that answers a command.</summary>
@@ -63,7 +63,7 @@ sealed record ServerError(string Severity, string SqlState, string Message, stri
         // The slot has been invalidated (16 and later say so here).
         PrerequisiteState => Failure(ErrorKind.SlotMissing, doing, null),
         UndefinedFile => Failure(ErrorKind.WalGap, doing, null),
-        "42501" => Failure(ErrorKind.MissingGrant, $"{target}: {doing}", null),
+        "42501" => Failure(ErrorKind.MissingGrant, $"{target}: {doing}", "setup-barman --print-sql lists the grants"),
         "53300" or "53400" => Failure(ErrorKind.NoFreeWalSender, doing, "raise max_wal_senders and max_replication_slots"),
         "57P01" or "57P02" or "57P03" => Failure(ErrorKind.ConnectionLost, $"{target} is shutting down", null),
         _ => Failure(ErrorKind.ServerError, $"{target}: {doing}", null),

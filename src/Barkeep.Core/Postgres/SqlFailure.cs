@@ -23,14 +23,14 @@ static class SqlFailure
         _ when Find<AuthenticationException>(error) is { } e =>
             new(ErrorKind.AuthenticationFailed, $"{target}: TLS failed: {OneLine(e.Message)}", "check sslmode and the certificates", error),
         _ when Find<SocketException>(error) is { } e =>
-            new(ErrorKind.ServerUnreachable, $"{target} cannot be reached: {OneLine(e.Message)}", "check host and port, and that PostgreSQL is running", error),
+            ConnectFailure.Of(target, e, error),
         _ when Find<TimeoutException>(error) is not null =>
             new(ErrorKind.ServerUnreachable, $"{target} does not answer within {target.ConnectTimeout.TotalSeconds:0} s", "check host, port and firewall", error),
         NpgsqlException e when e.Message.Contains("password", StringComparison.OrdinalIgnoreCase) =>
             new(ErrorKind.AuthenticationFailed, $"{target} asks for a password", "set pass_backup", error),
         NpgsqlException e when e.Message.Contains("SSL", StringComparison.Ordinal) =>
             new(ErrorKind.AuthenticationFailed, $"{target}: the server has no TLS", "set ssl = on there, or another sslmode here", error),
-        _ => new(ErrorKind.ServerUnreachable, $"{target} cannot be connected to: {OneLine(error.Message)}", null, error),
+        _ => new(ErrorKind.ServerUnreachable, $"{target} cannot be connected to: {OneLine(error.Message)}", ConnectFailure.WhatToDo, error),
     };
 
     /// <summary>The exception for a failure of a statement.</summary>
@@ -39,9 +39,9 @@ static class SqlFailure
         PostgresException { SqlState: "42501" } e =>
             new(ErrorKind.MissingGrant, $"{target}: {doing}: {OneLine(e.MessageText)}", "setup-barman --print-sql lists the grants", error),
         PostgresException { SqlState: "57P01" or "57P02" or "57P03" or "57P05" } e =>
-            new(ErrorKind.ConnectionLost, $"{target}: the connection was ended while {doing}: {OneLine(e.MessageText)}", null, error),
+            new(ErrorKind.ConnectionLost, $"{target}: the connection was ended while {doing}: {OneLine(e.MessageText)}", "try again when the server is up", error),
         PostgresException e => new(ErrorKind.ServerError, $"{target}: {doing}: {OneLine(e.MessageText)}", null, error),
-        _ => new(ErrorKind.ConnectionLost, $"{target}: the connection broke while {doing}: {OneLine((error.InnerException ?? error).Message)}", null, error),
+        _ => new(ErrorKind.ConnectionLost, $"{target}: the connection broke while {doing}: {OneLine((error.InnerException ?? error).Message)}", "if the server's log does not say why, look at the network", error),
     };
 
     static BarkeepException WhileConnecting(PostgresException e, ConnectionTarget target) => e.SqlState switch
@@ -51,7 +51,7 @@ static class SqlFailure
         "53300" => new(ErrorKind.NoFreeWalSender, $"{target} finds no free connection: {OneLine(e.MessageText)}", "raise max_connections, or end a session that is not needed", e),
         "3D000" => new(ErrorKind.Configuration, $"{target} has no such database: {OneLine(e.MessageText)}", "check dbname", e),
         "57P01" or "57P02" or "57P03" => new(ErrorKind.ServerUnreachable, $"{target} is not ready: {OneLine(e.MessageText)}", "it is starting or stopping", e),
-        _ => new(ErrorKind.ServerError, $"{target} refuses the connection: {OneLine(e.MessageText)}", null, e),
+        _ => new(ErrorKind.ServerError, $"{target} refuses the connection: {OneLine(e.MessageText)}", "the server's log may say more", e),
     };
 
     static T? Find<T>(Exception? error) where T : Exception

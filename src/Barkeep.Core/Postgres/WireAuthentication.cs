@@ -40,7 +40,7 @@ static class WireAuthentication
                 // A server that began SCRAM must finish it: otherwise anyone could pose as one.
                 if (scram is { IsServerProven: false })
                 {
-                    throw Failed(connection, "the server has not proven that it knows the password", null);
+                    throw Failed(connection, "the server has not proven that it knows the password", ScramClient.WhatToDo);
                 }
                 return;
             }
@@ -82,7 +82,7 @@ static class WireAuthentication
     }
 
     static string Password(WireConnection connection) => connection.Target.Password.IsEmpty
-        ? throw Failed(connection, "the server asks for a password and none is configured", null)
+        ? throw Failed(connection, "the server asks for a password and none is configured", "set that role's, pass_stream or pass_backup")
         : connection.Target.Password.Reveal();
 
     /// <summary>protocol-flow.html, AuthenticationMD5Password.</summary>
@@ -94,6 +94,6 @@ static class WireAuthentication
 #pragma warning restore CA5351
     }
 
-    static BarkeepException Failed(WireConnection connection, string what, string? hint) =>
+    static BarkeepException Failed(WireConnection connection, string what, string hint) =>
         new(ErrorKind.AuthenticationFailed, $"{connection.Target}: {what}", hint);
 }

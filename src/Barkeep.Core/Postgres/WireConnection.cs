@@ -186,7 +186,7 @@ sealed class WireConnection : IAsyncDisposable
         }
         catch (OperationCanceledException) when (deadline.Passed)
         {
-            throw new BarkeepException(ErrorKind.ConnectionLost, $"{Target}: {doing}: no answer within {Target.CommandTimeout.TotalSeconds:0} s");
+            throw new BarkeepException(ErrorKind.ConnectionLost, $"{Target}: {doing}: no answer within {Target.CommandTimeout.TotalSeconds:0} s", ConnectFailure.WhenSilent);
         }
     }
 

@@ -68,10 +68,10 @@ static class WireStartup
     static Exception Explain(Exception error, ConnectionTarget target) => error switch
     {
         BarkeepException { Kind: ErrorKind.ConnectionLost } lost =>
-            new BarkeepException(ErrorKind.ServerUnreachable, $"{lost.Message} while connecting", lost.Hint, lost),
+            new BarkeepException(ErrorKind.ServerUnreachable, $"{lost.Message} while connecting", lost.Hint ?? ConnectFailure.WhatToDo, lost),
         System.Security.Authentication.AuthenticationException =>
             new BarkeepException(ErrorKind.AuthenticationFailed, $"{target}: TLS failed: {error.InnerException?.Message ?? error.Message}", "check sslmode and the certificates", error),
-        IOException => new BarkeepException(ErrorKind.ServerUnreachable, $"{target}: {error.Message}", null, error),
+        IOException => new BarkeepException(ErrorKind.ServerUnreachable, $"{target}: {error.Message}", ConnectFailure.WhatToDo, error),
         _ => error,
     };
 
@@ -102,7 +102,7 @@ static class WireStartup
         {
             socket.Dispose();
             throw e is SocketException or ArgumentException
-                ? new BarkeepException(ErrorKind.ServerUnreachable, $"{target} cannot be reached: {e.Message}", "check host and port, and that PostgreSQL is running", e)
+                ? ConnectFailure.Of(target, e, e)
                 : e;
         }
     }

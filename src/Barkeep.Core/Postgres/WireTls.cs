@@ -28,7 +28,7 @@ static class WireTls
         // Exactly one byte: whatever was sent along with it in clear must not be taken for protected.
         if (await stream.ReadAsync(answer, cancellationToken) == 0)
         {
-            throw new BarkeepException(ErrorKind.ServerUnreachable, $"{target}: the server closed the connection");
+            throw new BarkeepException(ErrorKind.ServerUnreachable, $"{target}: the server closed the connection", ConnectFailure.WhatToDo);
         }
         if (answer[0] != 'S')
         {
@@ -135,7 +135,7 @@ static class WireTls
         {
             return null;
         }
-        var key = target.SslKey ?? throw new BarkeepException(ErrorKind.Configuration, $"{target}: sslcert is given without sslkey");
+        var key = target.SslKey ?? throw new BarkeepException(ErrorKind.Configuration, $"{target}: sslcert is given without sslkey", "set sslkey to the file of its key");
         var own = FromFile("sslcert or sslkey", target.SslCertificate, path => X509Certificate2.CreateFromPemFile(path, key));
         var intermediate = FromFile("sslcert", target.SslCertificate, path =>
         {
@@ -154,7 +154,7 @@ static class WireTls
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
         {
-            throw new BarkeepException(ErrorKind.Configuration, $"{key} {path} cannot be used: {e.Message}", null, e);
+            throw new BarkeepException(ErrorKind.Configuration, $"{key} {path} cannot be used: {e.Message}", $"it has to be in PEM, and open to the user that runs this (uid {NativeMethods.EffectiveUser()})", e);
         }
     }
 }

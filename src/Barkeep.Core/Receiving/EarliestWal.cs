@@ -55,7 +55,7 @@ static class EarliestWal
         }
         catch (OperationCanceledException) when (deadline.Passed)
         {
-            throw new BarkeepException(ErrorKind.ConnectionLost, $"{target}: no answer when asked for WAL of {position}");
+            throw new BarkeepException(ErrorKind.ConnectionLost, $"{target}: no answer when asked for WAL of {position}", ConnectFailure.WhenSilent);
         }
     }
 }

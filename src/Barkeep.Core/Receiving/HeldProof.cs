@@ -86,7 +86,7 @@ public static class HeldProof
         }
         catch (OperationCanceledException) when (deadline.Passed)
         {
-            throw new BarkeepException(ErrorKind.ConnectionLost, $"{target}: no answer when asked for WAL of {name}");
+            throw new BarkeepException(ErrorKind.ConnectionLost, $"{target}: no answer when asked for WAL of {name}", ConnectFailure.WhenSilent);
         }
     }
 

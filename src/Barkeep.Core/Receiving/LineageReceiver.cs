@@ -103,7 +103,7 @@ sealed class LineageReceiver : IDisposable
             return TimelineHistory.Initial(timeline);
         }
         var content = await connection.TimelineHistoryAsync(timeline, stop)
-            ?? throw new BarkeepException(ErrorKind.WalGap, $"the server is on timeline {timeline} and has no {timeline.HistoryFileName}");
+            ?? throw new BarkeepException(ErrorKind.WalGap, $"the server is on timeline {timeline} and has no {timeline.HistoryFileName}", "copy that file into its pg_wal, from another server of the cluster or from an archive");
         TimelineHistory history;
         try
         {
@@ -111,7 +111,7 @@ sealed class LineageReceiver : IDisposable
         }
         catch (FormatException e)
         {
-            throw new BarkeepException(ErrorKind.Damaged, $"the server's {timeline.HistoryFileName} cannot be read: {e.Message}", null, e);
+            throw new BarkeepException(ErrorKind.Damaged, $"the server's {timeline.HistoryFileName} cannot be read: {e.Message}", "put a sound one into its pg_wal, from another server of the cluster or from an archive", e);
         }
         if (await _lineage.Wal.PutHistoryAsync(timeline, content, stop))
         {

@@ -48,7 +48,7 @@ sealed class SlotKeeper(ServerConfig config, ILogger logger)
         {
             await connection.CreateSlotAsync(config.SlotName, cancellationToken);
             slot = await ReadAsync(connection, cancellationToken)
-                ?? throw new BarkeepException(ErrorKind.SlotMissing, $"the replication slot {config.SlotName} vanished as soon as it was made");
+                ?? throw new BarkeepException(ErrorKind.SlotMissing, $"the replication slot {config.SlotName} vanished as soon as it was made", "something drops it: look into the server's log");
             logger.LogInformation("made the replication slot {Slot}, which keeps WAL from {Position} on", config.SlotName, slot.Value.RestartLsn);
         }
         return slot.Value;

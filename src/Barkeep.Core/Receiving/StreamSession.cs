@@ -243,7 +243,7 @@ sealed class StreamSession : IDisposable
         }
         catch (OperationCanceledException)
         {
-            throw new BarkeepException(ErrorKind.ConnectionLost, $"the server has taken nothing for {_receiveTimeout.TotalSeconds:0} s");
+            throw new BarkeepException(ErrorKind.ConnectionLost, $"the server has taken nothing for {_receiveTimeout.TotalSeconds:0} s", ConnectFailure.WhenSilent);
         }
     }
 

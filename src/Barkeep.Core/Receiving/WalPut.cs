@@ -155,7 +155,7 @@ public sealed class WalPut(Repository repository, Func<Lineage, WalSpool> spoolO
         var common = Math.Min(await new PartialIntake(lineage).ValidLengthAsync(name, received, cancellationToken), content.Length);
         if (!content.Span[..common].SequenceEqual(received.AsSpan(0, common)))
         {
-            throw new BarkeepException(ErrorKind.WalDiverged, $"{name} differs from what the receiver has received of it");
+            throw new BarkeepException(ErrorKind.WalDiverged, $"{name} differs from what the receiver has received of it", "two servers write WAL of the same name: find out which one is yours");
         }
     }
 

@@ -37,7 +37,7 @@ public sealed class WalReceiver
     {
         var lockPath = _locations.ReceiverLock(_config.Name);
         using var duty = DutyLock.TryTake(lockPath)
-            ?? throw new BarkeepException(ErrorKind.Busy, $"another process receives WAL of {_config.Name} (pid {DutyLock.HolderPid(lockPath)})");
+            ?? throw new BarkeepException(ErrorKind.Busy, $"another process receives WAL of {_config.Name} (pid {DutyLock.HolderPid(lockPath)})", $"leave it to that one, or end it: barman receive-wal --stop {_config.Name}");
         try
         {
             while (!stop.IsCancellationRequested)

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Barkeep.Common;
+using Barkeep.Storage;
 
 namespace Barkeep.Repo;
 
@@ -13,6 +14,9 @@ namespace Barkeep.Repo;
 /// </summary>
 public static class Record
 {
+    /// <summary>What to do about an object that is not what was put.</summary>
+    internal const string WhenDamaged = DirectoryStore.WhenDamaged;
+
     /// <summary>No head line is longer, in bytes.</summary>
     public const int MaxHeadLength = 128;
 
@@ -70,7 +74,7 @@ public static class Record
     }
 
     internal static BarkeepException Damaged(string name, string how) =>
-        new(ErrorKind.Damaged, $"object {name} is damaged: {how}", "restore the repository's copy of it, or use another backup");
+        new(ErrorKind.Damaged, $"object {name} is damaged: {how}", WhenDamaged);
 
     static (int Length, int PayloadLength, byte[] Hash) ReadHead(string name, string kind, int version, ReadOnlySpan<byte> bytes)
     {

@@ -110,7 +110,7 @@ public sealed class WalArchive
         var length = await WalObject.CopyAsync(_store, _root, ObjectOf(name, partial), SegmentSize.Bytes, needed, destination, cancellationToken);
         return partial || length == SegmentSize.Bytes
             ? length
-            : throw new BarkeepException(ErrorKind.Damaged, $"WAL segment {name} in the repository has {length} bytes instead of {SegmentSize.Bytes}");
+            : throw new BarkeepException(ErrorKind.Damaged, $"WAL segment {name} in the repository has {length} bytes instead of {SegmentSize.Bytes}", "barman put-wal brings WAL back");
     }
 
     /// <summary>The bytes of a timeline history file; null when it was not received.</summary>

@@ -102,7 +102,7 @@ sealed class PageWriter(Lineage lineage, Manifest manifest, TargetLayout layout,
         {
             if (!index.Holds(move.First, move.Count))
             {
-                throw new BarkeepException(ErrorKind.Damaged, $"pages {move.First} to {move.First + move.Count - 1} are wanted of pack {name}, and not all of them are there");
+                throw new BarkeepException(ErrorKind.Damaged, $"pages {move.First} to {move.First + move.Count - 1} are wanted of pack {name}, and not all of them are there", Record.WhenDamaged);
             }
             for (var rest = move with { First = index.PositionOf(move.First) }; rest.Count > 0;)
             {

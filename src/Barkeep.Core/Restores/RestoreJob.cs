@@ -213,7 +213,7 @@ public static class RestoreJob
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BarkeepException(ErrorKind.TargetUnwritable, $"{directory} cannot be made: {e.Message}", null, e);
+            throw new BarkeepException(ErrorKind.TargetUnwritable, $"{directory} cannot be made: {e.Message}", RestoreTarget.WhatToDo, e);
         }
     }
 

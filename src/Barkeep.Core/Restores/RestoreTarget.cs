@@ -12,6 +12,9 @@ static class RestoreTarget
     /// <summary>Room beyond what the files need, for the filesystem's own bookkeeping.</summary>
     const double Allowance = 1.05;
 
+    /// <summary>What to do about a directory that cannot be written into.</summary>
+    internal const string WhatToDo = "let the user that restores write there, or restore elsewhere";
+
     const string PidFile = "postmaster.pid";
 
     /// <param name="isDelta">Whether something may be in it already.</param>
@@ -86,7 +89,7 @@ static class RestoreTarget
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BarkeepException(ErrorKind.TargetUnwritable, $"{path} cannot be read: {e.Message}", null, e);
+            throw new BarkeepException(ErrorKind.TargetUnwritable, $"{path} cannot be read: {e.Message}", "restore as its owner or as root, or restore elsewhere", e);
         }
     }
 
@@ -184,7 +187,7 @@ static class RestoreTarget
     {
         if (TargetCalls.AccessAt(NativeMethods.AtCurrentDirectory, path, TargetCalls.WriteAccess | TargetCalls.ExecuteAccess, TargetCalls.EffectiveAccess) != 0)
         {
-            throw new BarkeepException(ErrorKind.TargetUnwritable, Errno.Last($"writing into {path}").Message, "let the user that restores write there, or restore elsewhere");
+            throw new BarkeepException(ErrorKind.TargetUnwritable, Errno.Last($"writing into {path}").Message, WhatToDo);
         }
     }
 

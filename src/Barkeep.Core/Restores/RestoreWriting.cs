@@ -150,7 +150,7 @@ sealed class RestoreWriting(
         var control = ControlFile.Parse(content);
         return control.SystemIdentifier == source.Lineage.Identity.SystemId
             ? control
-            : throw new BarkeepException(ErrorKind.Damaged, $"global/pg_control in backup {source.Backup.Id} is of the system {control.SystemIdentifier} instead of {source.Lineage.Identity.SystemId}");
+            : throw new BarkeepException(ErrorKind.Damaged, $"global/pg_control in backup {source.Backup.Id} is of the system {control.SystemIdentifier} instead of {source.Lineage.Identity.SystemId}", "use another backup");
     }
 
     void MakeTablespacesToCome(IReadOnlyList<TablespaceCreation> creations, ControlFile control)

@@ -185,7 +185,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         var (received, _, present) = await LookAsync(lineage, cancellationToken);
         var wanted = choice.For(info.TimelineId);
         var route = (wanted is null ? present.RouteFrom(info) : WalRoute.Choose(received, info.TimelineId, info.BeginLsn, info.EndLsn, wanted))
-            ?? throw (wanted is { } timeline ? NotInHistory(backup.Id, info, received, timeline) : new(ErrorKind.BackupUnusable, $"backup {backup.Id} is in no timeline history that was received"));
+            ?? throw (wanted is { } timeline ? NotInHistory(backup.Id, info, received, timeline) : new(ErrorKind.BackupUnusable, $"backup {backup.Id} is in no timeline history that was received", "use another backup, or bring the history file with barman put-wal"));
         route = await TrimAsync(lineage, route, cancellationToken);
         if (route.End < info.EndLsn)
         {

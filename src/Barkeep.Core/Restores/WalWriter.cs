@@ -40,7 +40,7 @@ sealed class WalWriter(RestoreSource source, WalReading reading, TargetTree tree
             await reading.CopyAsync(part.Segment, sink, cancellationToken);
             if (offset < part.Keep)
             {
-                throw new BarkeepException(ErrorKind.Damaged, $"WAL segment {name} has lost bytes since the restore began: {offset} of {part.Keep} are there");
+                throw new BarkeepException(ErrorKind.Damaged, $"WAL segment {name} has lost bytes since the restore began: {offset} of {part.Keep} are there", "restore again");
             }
             if (walker.Defect is { } defect)
             {

@@ -12,6 +12,9 @@ namespace Barkeep.Storage;
 /// </summary>
 public sealed class DirectoryStore(string root)
 {
+    /// <summary>What to do about an object that is not what was put.</summary>
+    internal const string WhenDamaged = "restore the repository's copy of it, or use another backup";
+
     const string UnfinishedDirectory = "tmp";
     const int OwnDirectoryDepth = 3;
 
@@ -99,7 +102,7 @@ public sealed class DirectoryStore(string root)
         }
         if (reader.Length > limit)
         {
-            throw new BarkeepException(ErrorKind.Damaged, $"object {name} has {reader.Length} bytes where at most {limit} belong");
+            throw new BarkeepException(ErrorKind.Damaged, $"object {name} has {reader.Length} bytes where at most {limit} belong", WhenDamaged);
         }
         var content = new byte[reader.Length];
         await reader.ReadAsync(0, content, cancellationToken);

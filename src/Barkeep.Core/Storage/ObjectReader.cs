@@ -33,7 +33,7 @@ public sealed class ObjectReader : IDisposable
                 var count = RandomAccess.Read(_file, buffer.Span[filled..], offset + filled);
                 if (count == 0)
                 {
-                    throw new BarkeepException(ErrorKind.Damaged, $"object {Name} is cut short: it ends at {offset + filled} bytes");
+                    throw new BarkeepException(ErrorKind.Damaged, $"object {Name} is cut short: it ends at {offset + filled} bytes", DirectoryStore.WhenDamaged);
                 }
                 filled += count;
             }

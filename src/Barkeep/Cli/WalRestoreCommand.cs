@@ -45,7 +45,7 @@ sealed class WalRestoreCommand : RecoveryCommand
         var systemId = GivenSystemId(parse) ?? recovering?.SystemId;
         if (recovering is not null && systemId != recovering.SystemId)
         {
-            throw new BarkeepException(ErrorKind.WrongSystem, $"{recovering.Directory} is of the database cluster {recovering.SystemId}, and WAL of {systemId} is asked for");
+            throw new BarkeepException(ErrorKind.WrongSystem, $"{recovering.Directory} is of the database cluster {recovering.SystemId}, and WAL of {systemId} is asked for", "leave --system-id out of restore_command, or name that cluster");
         }
         var destination = parse.GetValue(_destination)!;
         var repository = session.Locations.RepositoryDirectory(server);

@@ -90,11 +90,16 @@ public sealed class DurableTests : IDisposable
     public void Sizes_are_printed_as_people_read_them(long bytes, string text) => Assert.Equal(text, new ByteSize(bytes).ToString());
 
     [Fact]
-    public void A_full_disk_has_its_own_kind()
+    public void A_full_disk_has_its_own_kind_and_other_failures_of_a_disk_say_what_to_do()
     {
         var full = new IOException("No space left on device", Errno.NoSpace);
         Assert.Equal(ErrorKind.DiskFull, Errno.From(full, "writing").Kind);
         Assert.Equal(ErrorKind.Storage, Errno.From(new IOException("Input/output error", 5), "writing").Kind);
+        Assert.Contains("dmesg", Errno.From(new IOException("Input/output error", Errno.InputOutput), "writing").Line, StringComparison.Ordinal);
+        Assert.Contains("writable", Errno.From(new IOException("Read-only file system", Errno.ReadOnly), "writing").Line, StringComparison.Ordinal);
+        Assert.Contains("this runs as uid ", Errno.From(new UnauthorizedAccessException("no"), "writing").Line, StringComparison.Ordinal);
+        // .NET numbers its own classes as Windows does: 3 is no errno here.
+        Assert.Null(Errno.From(new DirectoryNotFoundException("gone"), "writing").Hint);
         Assert.Equal("what (do this)", new BarkeepException(ErrorKind.Failed, "what", "do this").Line);
     }
 

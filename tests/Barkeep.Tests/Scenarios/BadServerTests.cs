@@ -21,6 +21,17 @@ public sealed class BadServerTests
         Assert.Contains("\tPostgreSQL: FAILED (", check.Output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_host_name_that_cannot_be_looked_up_is_told_as_such_whatever_is_to_be_spoken()
+    {
+        await using var bench = await CommandBench.SetUpAsync();
+        // No name of this form is asked for in the DNS.
+        bench.Configure(("host", "montagu..invalid"));
+        const string Told = "cannot be reached: the host name montagu..invalid cannot be looked up (check host, and this machine's DNS: getent hosts montagu..invalid)";
+        await bench.RefusedAsync(ErrorKind.ServerUnreachable, Told, "barman", "backup", "montagu");
+        await bench.RefusedAsync(ErrorKind.ServerUnreachable, Told, "barman", "receive-wal", "--create-slot", "montagu");
+    }
+
     [Theory]
     [InlineData("pass_backup", BarkeepRoles.Backup)]
     [InlineData("pass_stream", BarkeepRoles.Stream)]

@@ -53,7 +53,7 @@ sealed class RecoveryHooks(Session session, RestoreOptions options)
     async Task<Dictionary<string, string>> DescribeAsync(HookScripts hooks, RestorePlan plan, CancellationToken cancellationToken)
     {
         var (lineage, backup) = await (await session.OpenRepositoryAsync(options.Server, cancellationToken)).TryFindAsync(plan.Backup, cancellationToken)
-            ?? throw new BarkeepException(ErrorKind.UnknownBackup, $"unknown backup '{plan.Backup}'");
+            ?? throw new BarkeepException(ErrorKind.UnknownBackup, $"unknown backup '{plan.Backup}'", "barman list-backup shows those that exist");
         var variables = await HookVariables.OfBackupAsync(lineage, plan.Backup, hooks.Repository, backup.State == BackupState.Done ? "DONE" : "WAITING_FOR_WALS", cancellationToken);
         variables["BARMAN_DESTINATION_DIRECTORY"] = plan.Target;
         variables["BARMAN_REMOTE_COMMAND"] = "";
