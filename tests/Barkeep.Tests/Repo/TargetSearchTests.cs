@@ -131,30 +131,14 @@ public sealed class TargetSearchTests : IDisposable
         return [.. wal.Lines.Zip(wal.Listed, seen.All).Select(static r => ModelRecord.Of(r.First, r.Second.Start, r.Third.End))];
     }
 
-    static BackupInfo Backup(WalSample wal, Lsn begin, Lsn end) => new()
+    static BackupInfo Backup(WalSample wal, Lsn begin, Lsn end) => SmallRepository.Info(SmallRepository.First) with
     {
-        BackupId = "20261123T131251",
-        Server = "main",
         SystemId = wal.SystemIdentifier.ToString(CultureInfo.InvariantCulture),
-        ServerVersion = 150000,
-        DataDirectory = "/data",
         SegmentSize = wal.SegmentSize.Bytes,
-        RelationSegmentBlocks = 131072,
-        Timeline = 1,
         BeginLsnText = begin.ToString(),
         EndLsnText = end.ToString(),
         BeginTime = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero),
         EndTime = new(2000, 1, 1, 0, 0, 1, TimeSpan.Zero),
-        CopySeconds = 1,
-        Jobs = 1,
-        DataChecksums = true,
-        GroupAccess = false,
-        ClusterSize = 0,
-        ReadBytes = 0,
-        StoredBytes = 0,
-        FileCount = 0,
-        Tablespaces = [],
-        Program = "test",
     };
 
     static async Task<WalRoute> RouteAsync(Lineage lineage, WalSpool spool, Lsn begin, Lsn end)

@@ -94,31 +94,11 @@ public sealed class WalProofTests : IDisposable
         return data;
     }
 
-    static BackupInfo Backup(Lsn begin, Lsn checkpoint, Lsn end) => new()
+    static BackupInfo Backup(Lsn begin, Lsn checkpoint, Lsn end) => SmallRepository.Info(SmallRepository.First) with
     {
-        BackupId = "20261123T131251",
-        Server = "montagu",
-        SystemId = "4711",
-        ServerVersion = 150000,
-        DataDirectory = "/data",
-        SegmentSize = Size.Bytes,
-        RelationSegmentBlocks = 131072,
-        Timeline = 1,
         BeginLsnText = begin.ToString(),
         EndLsnText = end.ToString(),
         CheckpointLsnText = checkpoint.ToString(),
         CheckpointTime = Time,
-        BeginTime = Time,
-        EndTime = Time,
-        CopySeconds = 0,
-        Jobs = 1,
-        DataChecksums = true,
-        GroupAccess = false,
-        ClusterSize = 0,
-        ReadBytes = 0,
-        StoredBytes = 0,
-        FileCount = 0,
-        Tablespaces = [],
-        Program = "barkeep 0.1.0",
     };
 }
