@@ -2,7 +2,7 @@ using Barkeep.Cli;
 using Barkeep.Common;
 
 var programName = ProgramName.OfThisProcess();
-if (WalRestoreShortcut.TryRun(programName, args))
+if (WalRestoreShortcut.TryRun(programName, args) || Suggestions.TryRun(programName, args))
 {
     return 0;
 }

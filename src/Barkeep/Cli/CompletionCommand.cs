@@ -14,12 +14,12 @@ sealed class CompletionCommand : SessionCommand
             local IFS=$'\n'
             COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" "[suggest:$at]" "$line" 2>/dev/null)" -- "${COMP_WORDS[COMP_CWORD]}"))
         }
-        complete -o default -F _barman barman barkeep
+        complete -o default -F _barman barman barkeep setup-barman restore-last
         """;
 
     // As a file of $fpath named _barman it is the function itself, when it is first called; sourced, it only defines it.
     const string Zsh = """
-        #compdef barman barkeep
+        #compdef barman barkeep setup-barman restore-last
         _barman() {
             local -a before found
             before=("${(@)words[2,CURRENT-1]}" "$PREFIX")
@@ -31,7 +31,7 @@ sealed class CompletionCommand : SessionCommand
             _barman "$@"
         else
             (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
-            compdef _barman barman barkeep
+            compdef _barman barman barkeep setup-barman restore-last
         fi
         """;
 
@@ -47,8 +47,9 @@ sealed class CompletionCommand : SessionCommand
                 __fish_complete_path "$word"
             end
         end
-        complete -c barman -f -a '(__barman_complete)'
-        complete -c barkeep -f -a '(__barman_complete)'
+        for program in barman barkeep setup-barman restore-last
+            complete -c $program -f -a '(__barman_complete)'
+        end
         """;
 
     readonly Argument<string> _shell = new("SHELL") { Description = "bash, zsh or fish" };

@@ -9,6 +9,9 @@ namespace Barkeep.Cli;
 /// <summary>One call of the program: its parsed command line and its session.</summary>
 sealed class Invocation
 {
+    /// <summary>A word that begins with @ is that word, and no file's name.</summary>
+    public static readonly ParserConfiguration Parser = new() { ResponseFileTokenReplacer = null };
+
     readonly string _program;
     readonly ParseResult _parse;
     readonly Session _session;
@@ -21,7 +24,7 @@ sealed class Invocation
     }
 
     public static Invocation Parse(string programName, string[] arguments) =>
-        new(programName, CommandTree.For(programName).Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null }));
+        new(programName, CommandTree.For(programName).Parse(arguments, Parser));
 
     /// <summary>The exit code that tells a failure of this kind.</summary>
     public int ExitCodeOf(ErrorKind kind) => _parse.CommandResult.Command is SessionCommand command ? command.ExitCodeOf(kind) : (int)kind;

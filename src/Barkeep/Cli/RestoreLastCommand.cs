@@ -9,7 +9,7 @@ namespace Barkeep.Cli;
 /// <summary><c>restore-last</c>: the newest usable backup and all WAL received since, into the restore directory.</summary>
 sealed class RestoreLastCommand : SessionCommand
 {
-    readonly Argument<string?> _server = new("SERVER") { Description = "which server, when several are configured", Arity = ArgumentArity.ZeroOrOne };
+    readonly Argument<string?> _server = CommonArguments.OnlyServer();
     readonly RestoreOptionGroup _options = new();
 
     public RestoreLastCommand()

@@ -55,21 +55,31 @@ public sealed partial class CommandLineTests(FixedRepository repository) : IClas
     }
 
     [Theory]
-    [InlineData("list-b", "list-backup list-backups")]
-    [InlineData("show-backup mon", "montagu")]
-    [InlineData("show-backup montagu 2026", "20261121T010000 20261122T010000 20261123T010000")]
-    [InlineData("backup --no-imm", "--no-immediate-checkpoint")]
-    [InlineData("list-files --target st", "standalone")]
-    [InlineData("restore montagu latest /tmp/x --target-action p", "pause promote")]
-    [InlineData("backup al", "all")]
+    [InlineData("barman list-b", "list-backup list-backups")]
+    [InlineData("barman show-backup mon", "montagu")]
+    [InlineData("barman show-backup montagu 2026", "20261121T010000 20261122T010000 20261123T010000")]
+    [InlineData("barman backup --no-imm", "--no-immediate-checkpoint")]
+    [InlineData("barman list-files --target st", "standalone")]
+    [InlineData("barman restore montagu latest /tmp/x --target-action p", "pause promote")]
+    [InlineData("barman backup al", "all")]
+    [InlineData("barman -f ", "console json")]
+    [InlineData("barman -f json list-b", "list-backup list-backups")]
+    [InlineData("barman list-backup --format=j", "json")]
+    [InlineData("setup-barman mon", "montagu")]
+    [InlineData("setup-barman --no", "--no-initial-backup --no-verify")]
+    [InlineData("restore-last mon", "montagu")]
+    [InlineData("restore-last --format j", "json")]
     public async Task Bash_completes_commands_options_servers_and_backups(string line, string expected)
     {
         var script = (await repository.Rig.RunAsync("barman", "completion", "bash")).Checked().Output;
-        var words = $"barman {line}".Split(' ');
+        // As bash takes a line apart.
+        var words = line.Replace("=", " = ", StringComparison.Ordinal).Split(' ');
         var asked = $$"""
             {{script}}
-            COMP_LINE='barman {{line}}'; COMP_POINT=${#COMP_LINE}; COMP_WORDS=({{string.Join(' ', words)}}); COMP_CWORD={{words.Length - 1}}
-            _barman
+            COMP_LINE='{{line}}'; COMP_POINT=${#COMP_LINE}; COMP_WORDS=({{string.Join(' ', words)}}); COMP_CWORD={{words.Length - 1}}
+            complete=$(complete -p {{words[0]}})
+            complete=${complete#*-F }
+            ${complete% *}
             echo "${COMPREPLY[@]}"
             """;
         var result = await ShellAsync("bash", asked);
@@ -77,15 +87,17 @@ public sealed partial class CommandLineTests(FixedRepository repository) : IClas
     }
 
     [Theory]
-    [InlineData("list-b", "list-backup list-backups")]
-    [InlineData("show-backup mon", "montagu")]
-    [InlineData("show-backup montagu 2026", "20261121T010000 20261122T010000 20261123T010000")]
-    [InlineData("backup --no-imm", "--no-immediate-checkpoint")]
-    [InlineData("list-files --target st", "standalone")]
-    [InlineData("import-backup montagu /etc/passw", "/etc/passwd")]
+    [InlineData("barman list-b", "list-backup list-backups")]
+    [InlineData("barman show-backup mon", "montagu")]
+    [InlineData("barman show-backup montagu 2026", "20261121T010000 20261122T010000 20261123T010000")]
+    [InlineData("barman backup --no-imm", "--no-immediate-checkpoint")]
+    [InlineData("barman list-files --target st", "standalone")]
+    [InlineData("barman import-backup montagu /etc/passw", "/etc/passwd")]
+    [InlineData("setup-barman mon", "montagu")]
+    [InlineData("restore-last -f ", "console json")]
     public async Task Fish_completes_commands_options_servers_backups_and_files(string line, string expected)
     {
-        var result = await ShellAsync("fish", $"barman completion fish | source; complete -C 'barman {line}'");
+        var result = await ShellAsync("fish", $"barman completion fish | source; complete -C '{line}'");
         Assert.Equal(expected, string.Join(' ', result.OutputLines.Select(static l => l.Split('\t')[0]).Where(static l => !l.EndsWith('-')).Order(StringComparer.Ordinal)));
     }
 
@@ -96,6 +108,8 @@ public sealed partial class CommandLineTests(FixedRepository repository) : IClas
     [InlineData("barman backup --no-imm", "barman backup --no-immediate-checkpoint")]
     [InlineData("barman list-files --target st", "barman list-files --target standalone")]
     [InlineData("barman import-backup montagu /etc/host.con", "barman import-backup montagu /etc/host.conf")]
+    [InlineData("setup-barman mon", "setup-barman montagu")]
+    [InlineData("restore-last --format j", "restore-last --format json")]
     public async Task Zsh_completes_commands_options_servers_backups_and_files(string line, string expected)
     {
         // Completion happens on terminals only: a shell on one of its own, in which a key says what the line has become.

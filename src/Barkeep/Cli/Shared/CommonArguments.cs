@@ -14,6 +14,8 @@ static class CommonArguments
 
     public static Argument<string> Server() => WithServers(new Argument<string>("SERVER") { Description = "a configured server" });
 
+    public static Argument<string?> OnlyServer() => WithServers(new Argument<string?>("SERVER") { Description = "which server, when several are configured", Arity = ArgumentArity.ZeroOrOne });
+
     public static Argument<string> Backup() => WithBackups(new("BACKUP_ID") { Description = "an id, a name, or latest (last), oldest (first), last-failed, latest-full" });
 
     /// <summary>A directory. Empty is what a shell makes of a variable that is not set, and never meant.</summary>
@@ -43,7 +45,7 @@ static class CommonArguments
         return argument;
     }
 
-    static Argument<string> WithServers(Argument<string> argument)
+    static Argument<T> WithServers<T>(Argument<T> argument)
     {
         argument.CompletionSources.Add(static context => Position(context) == 0 ? [.. ConfiguredServers()] : []);
         return argument;
