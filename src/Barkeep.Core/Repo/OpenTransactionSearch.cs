@@ -23,7 +23,7 @@ static class OpenTransactionSearch
             first = Math.Max(first, 0);
             var open = new OpenTransactions(until);
             var follower = new TransactionFollower(open);
-            // The record at the position may end in a later segment.
+            // The record at the position may end in a later segment, and what tells of it may follow there.
             for (var i = first; i < route.Count && (i <= last || !open.HasPassed); i++)
             {
                 await route.WalkAsync(i, follower, cancellationToken);

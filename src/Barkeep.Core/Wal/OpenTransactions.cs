@@ -22,7 +22,7 @@ public sealed class OpenTransactions(Lsn until)
 
     public Lsn Until => until;
 
-    /// <summary>Whether a record at or behind <see cref="Until"/> was seen.</summary>
+    /// <summary>Whether records behind <see cref="Until"/> were seen, as many as tell anything of what had begun there.</summary>
     public bool HasPassed { get; internal set; }
 
     /// <summary>The transaction that the record at <see cref="Until"/> ends, with what its subtransactions did; null when that record ends none, or one that has done nothing.</summary>

@@ -58,13 +58,25 @@ public readonly struct TransactionFollower(OpenTransactions open) : IRecordVisit
 
     const uint SharedTablespace = 1664;
 
+    // Between a database's mark and the deletion of its row there is a flush, during which others write.
+    const long MaxBehindMark = 16 << 20;
+
     void Pass(in WalRecord record)
     {
-        open.HasPassed = true;
         if (record.Start == open.Until && TransactionEnd.IsOne(record.Header) && TryReadEnd(record, out var end))
         {
             open.EndAtStop(end);
         }
+        if (open.HasPassed)
+        {
+            return;
+        }
+        if (_marks.Count > 0 && record.Header.Manager == ResourceManager.Heap && (record.Header.Info & HeapMask) is HeapInPlace or HeapDelete)
+        {
+            ReadHeapBehind(record);
+        }
+        var start = record.Start;
+        open.HasPassed = !_marks.Values.Any(m => start - m <= MaxBehindMark);
     }
 
     static bool TryReadEnd(in WalRecord record, out TransactionEnd end)
@@ -117,27 +129,46 @@ public readonly struct TransactionFollower(OpenTransactions open) : IRecordVisit
     // DROP DATABASE marks the row of the database in place, which no rollback takes back, then deletes that row (dbcommands.c, dropdb).
     void ReadHeap(in WalRecord record, OpenTransaction? transaction)
     {
-        const int RowOfDelete = 4;
-        var isDelete = (record.Header.Info & HeapMask) == HeapDelete;
-        if (isDelete && (_marks.Count == 0 || transaction is null))
+        if (!TryReadRow(record, out var row, out var isDelete))
         {
             return;
+        }
+        if (!isDelete)
+        {
+            _marks[row] = record.Start;
+        }
+        else if (transaction is not null && _marks.Remove(row, out var marked))
+        {
+            transaction.MarkDatabase(marked);
+        }
+    }
+
+    // What the marks before the stop were for: that a row is deleted behind it, or is marked once more, which VACUUM does too.
+    void ReadHeapBehind(in WalRecord record)
+    {
+        if (TryReadRow(record, out var row, out var isDelete) && _marks.Remove(row, out var marked) && isDelete && record.Start - marked <= MaxBehindMark)
+        {
+            open.Note(record.Header.Xid, marked).MarkDatabase(marked);
+        }
+    }
+
+    bool TryReadRow(in WalRecord record, out (uint Relation, uint Block, ushort Row) row, out bool isDelete)
+    {
+        const int RowOfDelete = 4;
+        row = default;
+        isDelete = (record.Header.Info & HeapMask) == HeapDelete;
+        if (isDelete && _marks.Count == 0)
+        {
+            return false;
         }
         var block = default(FirstBlock);
         var at = isDelete ? RowOfDelete : 0;
         if (!BlockReferences.TryRead(record, ref block, out var data) || data.Length < at + sizeof(ushort) || block.Fork.Tablespace != SharedTablespace)
         {
-            return;
+            return false;
         }
-        var row = (block.Fork.Relation, block.Number, BinaryPrimitives.ReadUInt16LittleEndian(data[at..]));
-        if (!isDelete)
-        {
-            _marks[row] = record.Start;
-        }
-        else if (_marks.TryGetValue(row, out var marked))
-        {
-            transaction!.MarkDatabase(marked);
-        }
+        row = (block.Fork.Relation, block.Number, BinaryPrimitives.ReadUInt16LittleEndian(data[at..]));
+        return true;
     }
 
     // storage_xlog.h, xl_smgr_create

@@ -39,14 +39,14 @@ public sealed class DatabaseDropTests
         var text = (await bench.BarmanAsync("targets", "montagu", "--around", now)).Checked().OutputLines;
         Assert.Single(text, l => l.Contains($", {position}: database second (", StringComparison.Ordinal));
 
-        // Right before the commit its files are gone.
-        foreach (var within in (string[][])[["--target-xid", $"{xid}"], ["--target-time", $"{committed:yyyy-MM-dd HH:mm:ss.ffffffzzz}"]])
+        // Right before the commit its files are gone; right after the first record it is marked, and its row not deleted yet.
+        foreach (var within in (string[][])[["--target-xid", $"{xid}", "--exclusive"], ["--target-time", $"{committed:yyyy-MM-dd HH:mm:ss.ffffffzzz}", "--exclusive"], ["--target-lsn", position]])
         {
             foreach (var more in (string[][])[["--dry-run"], []])
             {
-                var refused = await bench.BarmanAsync(["restore", "montagu", "auto", bench.Rig.RestoreDirectory, "--exclusive", .. within, .. more]);
+                var refused = await bench.BarmanAsync(["restore", "montagu", "auto", bench.Rig.RestoreDirectory, .. within, .. more]);
                 Assert.Equal((int)ErrorKind.TargetUnreachable, refused.ExitCode);
-                Assert.Contains($"transaction {xid} is dropping database {loss["database"]}", refused.Error, StringComparison.Ordinal);
+                Assert.Contains($"transaction {xid} is dropping {(within[0] == "--target-lsn" ? "a database" : $"database {loss["database"]}")}", refused.Error, StringComparison.Ordinal);
                 Assert.Contains($"--target-lsn {position} --exclusive", refused.Error, StringComparison.Ordinal);
             }
         }
