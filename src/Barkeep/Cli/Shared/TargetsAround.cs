@@ -186,7 +186,7 @@ sealed class TargetsAround
         return loss.Kind switch
         {
             LossKind.Dropped => $"{what} dropped{by}",
-            LossKind.Replaced => $"{what} replaced (TRUNCATE, or a rewrite){by}",
+            LossKind.Replaced => $"{what} dropped or replaced, by DROP, TRUNCATE or a rewrite{by}",
             LossKind.CutOff => $"{what} cut off at block {loss.Block}{by}",
             LossKind.Truncated => $"{what} truncated{by}",
             LossKind.DatabaseMoved => $"{database} moved from tablespace {loss.Tablespace}{by}",
@@ -253,7 +253,7 @@ sealed class TargetsAround
         ["kind"] = loss.Kind switch
         {
             LossKind.Dropped => "dropped",
-            LossKind.Replaced => "replaced",
+            LossKind.Replaced => "dropped_or_replaced",
             LossKind.CutOff => "cut_off",
             LossKind.Truncated => "truncated",
             LossKind.DatabaseMoved => "database_moved",
