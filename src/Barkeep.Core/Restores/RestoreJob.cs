@@ -99,6 +99,7 @@ public static class RestoreJob
         var source = await choice.ChooseAsync(cancellationToken);
         source = options.Narrow?.Invoke(source) ?? source;
         WalLosses.Tell(source, options.Timeline, warnings);
+        await TimelineAtTime.TellAsync(source, options, choice.SpoolOf(source.Lineage), warnings, cancellationToken);
         await UnfinishedAtStop.CheckAsync(source, options, choice.SpoolOf(source.Lineage), warnings, cancellationToken);
 
         // 3. Where everything goes, and whether what is there may be written over.

@@ -1,5 +1,6 @@
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;
 using Barkeep.Wal;
@@ -86,6 +87,50 @@ public sealed class RestoreHistoryTests
         var error = await Assert.ThrowsAsync<BarkeepException>(() => RestoreJob.RunAsync(Options(backup, Path.Combine(scratch.Path, "none")) with { Timeline = new(new(7)) }, null, default));
         Assert.Equal(ErrorKind.TargetUnreachable, error.Kind);
         Assert.Contains("timelines 1 and 2", error.Hint, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_time_at_which_another_timeline_was_written_than_the_one_that_is_followed_is_restored_with_a_word_on_the_other()
+    {
+        await using var primary = await TestCluster.StartNewAsync(new TestClusterOptions { Configuration = ["autovacuum = off", "wal_keep_size = 256MB", RowWriter.Setting] });
+        using var backup = new HandMadeBackup(primary);
+        var writer = new RowWriter();
+        await RowWriter.PrepareAsync(primary);
+        await backup.TakeAsync();
+        await using var standby = await primary.StartStandbyAsync();
+        var shared = await writer.CommitAsync(primary);
+        await Eventually.IsTrueAsync(async () => await standby.ScalarAsync<long>("SELECT count(*) FROM t") == 1, "the row arrives");
+        await standby.SqlAsync("ALTER SYSTEM SET primary_conninfo = ''");
+        await standby.SqlAsync("SELECT pg_reload_conf()");
+        await Eventually.IsTrueAsync(async () => await standby.ScalarAsync<long>("SELECT count(*) FROM pg_stat_wal_receiver") == 0, "the standby receives no more");
+        // The old one goes on alone, before and after the standby begins its own timeline.
+        var alone = await writer.CommitAsync(primary);
+        await standby.PromoteAsync();
+        var begun = DateTimeOffset.UtcNow;
+        await standby.SqlAsync("CHECKPOINT");
+        await writer.CommitAsync(primary);
+        await writer.CommitAsync(standby);
+        await backup.ReceiveAsync();
+        await backup.ReceiveAsync(standby);
+        await backup.HearAsync(2);
+
+        using var scratch = new Scratch("restored");
+        var options = Options(backup, scratch.Path) with { SuitsTarget = true, Until = RecoveryTarget.AtTime(alone.Time) };
+        var plan = await RestoreJob.PlanAsync(options, default);
+        Assert.Equal((new TimelineId(2), shared.Xid), (plan.Route.History.Timeline, plan.Stop!.LastCommit!.Value.Xid));
+        var warning = Assert.Single(plan.Warnings, static w => w.Contains("--target-tli 1", StringComparison.Ordinal));
+        Assert.Contains($"transaction {alone.Xid} was committed on timeline 1", warning, StringComparison.Ordinal);
+        var other = await RestoreJob.PlanAsync(options with { Timeline = new(new(1)) }, default);
+        Assert.Equal(alone.Xid, other.Stop!.LastCommit!.Value.Xid);
+        Assert.DoesNotContain(other.Warnings, static w => w.Contains("--target-tli", StringComparison.Ordinal));
+
+        // Neither before both, nor once the one that is followed has begun.
+        foreach (var time in (DateTimeOffset[])[shared.Time, begun])
+        {
+            plan = await RestoreJob.PlanAsync(options with { Until = RecoveryTarget.AtTime(time) }, default);
+            Assert.Equal(shared.Xid, plan.Stop!.LastCommit!.Value.Xid);
+            Assert.DoesNotContain(plan.Warnings, static w => w.Contains("--target-tli", StringComparison.Ordinal));
+        }
     }
 
     [Fact]
