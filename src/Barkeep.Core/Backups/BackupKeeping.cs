@@ -32,7 +32,7 @@ public static class BackupKeeping
         {
             await RecordCollectedAsync(lineage, WalSpool.Of(lineage, server, locations), id, time.GetLocalNow(), cancellationToken);
         }
-        return target == KeepTarget.Full ? await FindMissingAsync(lineage, backup.Info!, cancellationToken) : null;
+        return target == KeepTarget.Full ? await FindMissingAsync(lineage, server, locations, backup.Info!, cancellationToken) : null;
 
         BarkeepException Busy(string what) => new(ErrorKind.Busy, $"{what} of server {server}", "run the command again");
     }
@@ -47,21 +47,13 @@ public static class BackupKeeping
         }
     }
 
-    // On its own timeline, up to the newest segment there.
-    static async Task<SegmentName?> FindMissingAsync(Lineage lineage, BackupInfo info, CancellationToken cancellationToken)
+    // Towards where the server is, if it leads there: of its own timeline nothing may be left.
+    static async Task<SegmentName?> FindMissingAsync(Lineage lineage, ServerName server, Locations locations, BackupInfo info, CancellationToken cancellationToken)
     {
-        var next = info.FirstSegment;
-        foreach (var segment in await lineage.Wal.ListSegmentsAsync(cancellationToken))
-        {
-            if (segment.Name.Timeline == next.Timeline && segment.Name >= next && !segment.IsDamaged)
-            {
-                if (segment.Name != next)
-                {
-                    return next;
-                }
-                next = next.Next(info.WalSegmentSize);
-            }
-        }
-        return null;
+        var receiver = ReceiverState.TryRead(locations.ReceiverStateFile(server))?.Of(lineage.Identity);
+        var received = await ReceivedWal.ListAsync(lineage.Wal, WalSpool.Of(lineage, server, locations), cancellationToken);
+        var present = PresentTimeline.Of(received, await lineage.Backups.ListAsync(cancellationToken), receiver);
+        var route = WalRoute.Choose(received, info.TimelineId, info.BeginLsn, info.EndLsn, present.Timeline) ?? WalRoute.Choose(received, info.TimelineId, info.BeginLsn, info.EndLsn, info.TimelineId);
+        return route?.FindMissing(received)?.First;
     }
 }

@@ -23,7 +23,7 @@ static class WalLosses
         }
 
         // A gap in the restored history.
-        if (route.FindMissing(received) is { } missing)
+        if ((route.FindMissing(received) ?? FindMissingBeyond(source, asked)) is { } missing)
         {
             warnings.Add(!missing.IsRecorded && source.Backup.Keep == KeepTarget.Standalone
                 ? $"backup {source.Backup.Id} is kept by itself, without the WAL after it: the restore ends at {route.End}"
@@ -47,5 +47,22 @@ static class WalLosses
                 warnings.Add($"timeline {ancestor.Timeline} went on, at most to {other}, after timeline {route.History.Timeline}'s history left it at {ancestor.End}: that part is not restored");
             }
         }
+    }
+
+    // Where nothing of a timeline is left after the route's end, only those that go on from it tell that it went further.
+    static MissingWal? FindMissingBeyond(RestoreSource source, TimelineChoice asked)
+    {
+        var (route, info) = (source.Route, source.Backup.Info!);
+        foreach (var history in source.Received.Histories.Values.OrderByDescending(h => h.Timeline == source.Present.Timeline).ThenByDescending(static h => h.Timeline))
+        {
+            var wentOn = history.Ancestors.Any(a => a.Timeline == route.History.Timeline && a.End > route.ReceivedEnd);
+            if ((wentOn || (asked == TimelineChoice.Latest && history.Timeline == source.Present.Timeline))
+                && WalRoute.Choose(source.Received, info.TimelineId, info.BeginLsn, info.EndLsn, history.Timeline) is { IsOnItsTimeline: false } beyond
+                && beyond.FindMissing(source.Received) is { } missing)
+            {
+                return missing;
+            }
+        }
+        return null;
     }
 }

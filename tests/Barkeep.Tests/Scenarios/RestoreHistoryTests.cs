@@ -1,3 +1,4 @@
+using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
@@ -131,6 +132,43 @@ public sealed class RestoreHistoryTests
             Assert.Equal(shared.Xid, plan.Stop!.LastCommit!.Value.Xid);
             Assert.DoesNotContain(plan.Warnings, static w => w.Contains("--target-tli", StringComparison.Ordinal));
         }
+    }
+
+    [Fact]
+    public async Task A_backup_that_is_kept_by_itself_on_an_earlier_timeline_ends_with_a_word_on_that_and_is_not_kept_in_full_in_silence()
+    {
+        await using var primary = await TestCluster.StartNewAsync(new TestClusterOptions { Configuration = ["autovacuum = off", "wal_keep_size = 256MB"] });
+        using var backup = new HandMadeBackup(primary);
+        await primary.SqlAsync("CREATE TABLE t (i int)");
+        var kept = await backup.TakeAsync();
+        await using var standby = await primary.StartStandbyAsync();
+        for (var i = 0; i < 3; i++)
+        {
+            await primary.SqlAsync($"INSERT INTO t VALUES ({i})");
+            await primary.SqlAsync("SELECT pg_switch_wal()");
+        }
+        await Eventually.IsTrueAsync(async () => await standby.ScalarAsync<long>("SELECT count(*) FROM t") == 3, "the rows arrive");
+        await backup.ReceiveAsync();
+        await standby.PromoteAsync();
+        await standby.SqlAsync("CHECKPOINT");
+        using var onSecond = new HandMadeBackup(standby, backup.Home);
+        await onSecond.TakeAsync();
+        await backup.HearAsync(2);
+        using var scratch = new Scratch("restored");
+        var options = Options(backup, scratch.Path) with { Backup = kept };
+        Assert.Equal(new TimelineId(2), (await RestoreJob.PlanAsync(options, default)).Route.History.Timeline);
+
+        // What it does not need goes: all that timeline 1 had after it.
+        var lineage = await backup.LineageAsync();
+        await lineage.Backups.KeepAsync(kept, KeepTarget.Standalone, backup.Clock, default);
+        Directory.Delete(await backup.SpoolAsync(), recursive: true);
+        var server = ServerName.Parse(HandMadeBackup.Server);
+        await new Collector(await Repository.OpenAsync(backup.RepositoryDirectory, default), server, backup.Locations).RunAsync(Collector.DefaultBudget, default);
+        var plan = await RestoreJob.PlanAsync(options, default);
+        Assert.Equal(new TimelineId(1), plan.Route.History.Timeline);
+        Assert.Single(plan.Warnings, w => w.StartsWith($"backup {kept} is kept by itself, without the WAL after it: the restore ends at {plan.Reached}", StringComparison.Ordinal));
+        var missing = await BackupKeeping.SetAsync(await Repository.OpenAsync(backup.RepositoryDirectory, default), server, backup.Locations, kept, KeepTarget.Full, TimeProvider.System, default);
+        Assert.Equal(plan.Route.Missing, missing);
     }
 
     [Fact]
