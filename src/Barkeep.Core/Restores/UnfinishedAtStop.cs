@@ -21,11 +21,7 @@ static class UnfinishedAtStop
         }
         var open = await OpenTransactionSearch.FindAsync(new(source.Lineage, spool, source.Route), stop.Reached, static o => o.IsWhole, cancellationToken);
         CheckDatabases(open, source.Backup.Info!, target, warnings);
-        // Whatever ends recovery ends these transactions too.
-        if (options.Action is null or TargetAction.Pause)
-        {
-            TellLocks(open, source.Backup.Info!, warnings);
-        }
+        TellLocks(open, source.Backup.Info!, options.Action is null or TargetAction.Pause, warnings);
     }
 
     static void CheckDatabases(OpenTransactions open, BackupInfo backup, RecoveryTarget target, List<string> warnings)
@@ -44,14 +40,17 @@ static class UnfinishedAtStop
         }
     }
 
-    static void TellLocks(OpenTransactions open, BackupInfo backup, List<string> warnings)
+    static void TellLocks(OpenTransactions open, BackupInfo backup, bool pauses, List<string> warnings)
     {
-        foreach (var (transaction, locked) in open.Locked())
+        // Whatever ends recovery ends these transactions too, but for those that are prepared.
+        foreach (var (transaction, locked) in open.Locked().Where(l => pauses || l.Transaction.PreparedAs is not null))
         {
             var named = string.Join(", ", locked.Take(MaxNamed).Select(static l => $"relation {l.Relation} of database {l.Database}"));
             var more = locked.Count > MaxNamed ? $" and {locked.Count - MaxNamed} more" : "";
             var before = Before(open, transaction, backup) is { } position ? $"; {position} stops before that transaction" : "";
-            warnings.Add($"transaction {transaction.Xid} is in progress where recovery stops, and holds {named}{more} locked: while PostgreSQL pauses there, a SELECT from that waits, until SELECT pg_wal_replay_resume() opens it, or --target-action promote has it open by itself{before}");
+            warnings.Add(transaction.WaysToEnd is { } ways
+                ? $"transaction {transaction.Xid} is prepared where recovery stops, and holds {named}{more} locked: a SELECT from that waits, after recovery too, until {ways}, which a server takes that is open for writing{before}"
+                : $"transaction {transaction.Xid} is in progress where recovery stops, and holds {named}{more} locked: while PostgreSQL pauses there, a SELECT from that waits, until SELECT pg_wal_replay_resume() opens it, or --target-action promote has it open by itself{before}");
         }
     }
 

@@ -20,6 +20,12 @@ public sealed class OpenTransaction(uint xid, Lsn begin)
     /// <summary>The database whose files it has removed; 0 while it has not.</summary>
     public uint DroppedDatabase { get; private set; }
 
+    /// <summary>The name under which it is prepared: whatever opens the server, it stays until COMMIT PREPARED or ROLLBACK PREPARED. Null when it is not.</summary>
+    public string? PreparedAs { get; internal set; }
+
+    /// <summary>The statements that end it when it is prepared, in a line for people; null when it is not.</summary>
+    public string? WaysToEnd => PreparedAs is { } name ? $"COMMIT PREPARED {Quoted(name)} or ROLLBACK PREPARED {Quoted(name)}" : null;
+
     /// <summary>Whether it has made a file of that number, which is that of a new relation too: nobody else has seen it.</summary>
     internal bool HasMade(uint file) => _made.Contains(file);
 
@@ -38,6 +44,8 @@ public sealed class OpenTransaction(uint xid, Lsn begin)
         IsDroppingDatabase = true;
         DroppedDatabase = database;
     }
+
+    static string Quoted(string name) => $"'{string.Concat(name.Replace("'", "''", StringComparison.Ordinal).Select(static c => char.IsControl(c) ? '?' : c))}'";
 
     internal void BeginBy(Lsn at) => Begin = Lsn.Min(Begin, at);
 }

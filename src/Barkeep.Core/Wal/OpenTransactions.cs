@@ -14,8 +14,8 @@ public sealed class OpenTransactions(Lsn until)
     // Since the last list of what runs. Both it and the list of locks may name one once more whose end was written just before.
     readonly HashSet<uint> _ended = [];
 
-    // Those of the open ones that have been prepared, with their subtransactions: no restart ends them.
-    readonly HashSet<uint> _prepared = [];
+    // The names of those that have been prepared, by their numbers and their subtransactions': no restart ends them.
+    readonly Dictionary<uint, string> _prepared = [];
 
     // Of the transactions that ran when the walk first learned which did, those that have not ended: they may have begun before it.
     HashSet<uint>? _earlier;
@@ -58,7 +58,7 @@ public sealed class OpenTransactions(Lsn until)
     internal OpenTransaction Note(uint xid, Lsn start)
     {
         ref var transaction = ref CollectionsMarshal.GetValueRefOrAddDefault(_open, xid, out _);
-        return transaction ??= new(xid, start);
+        return transaction ??= new(xid, start) { PreparedAs = _prepared.GetValueOrDefault(xid) };
     }
 
     internal void NoteLock(uint xid, LockedRelation relation, Lsn start)
@@ -87,12 +87,12 @@ public sealed class OpenTransactions(Lsn until)
     }
 
     /// <summary>A transaction waits from here on for its COMMIT PREPARED or ROLLBACK PREPARED.</summary>
-    internal void Prepare(uint xid, ReadOnlySpan<uint> subtransactions)
+    internal void Prepare(uint xid, string name, ReadOnlySpan<uint> subtransactions)
     {
-        _prepared.Add(xid);
+        Prepare(xid, name);
         foreach (var one in subtransactions)
         {
-            _prepared.Add(one);
+            Prepare(one, name);
         }
     }
 
@@ -102,7 +102,7 @@ public sealed class OpenTransactions(Lsn until)
     /// </summary>
     internal void EndAllUnprepared()
     {
-        foreach (var xid in _open.Keys.Where(x => !_prepared.Contains(x)).ToList())
+        foreach (var xid in _open.Keys.Where(x => !_prepared.ContainsKey(x)).ToList())
         {
             _open.Remove(xid);
         }
@@ -120,6 +120,12 @@ public sealed class OpenTransactions(Lsn until)
             }
         }
         Ending = whole;
+    }
+
+    void Prepare(uint xid, string name)
+    {
+        _prepared[xid] = name;
+        _open.GetValueOrDefault(xid)?.PreparedAs = name;
     }
 
     void Remove(uint xid)

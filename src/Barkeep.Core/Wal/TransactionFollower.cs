@@ -91,7 +91,7 @@ public readonly struct TransactionFollower(OpenTransactions open) : IRecordVisit
         var nobody = default(NoBlocks);
         if (BlockReferences.TryRead(record, ref nobody, out var data) && TransactionPreparation.TryRead(record, data, out var preparation))
         {
-            open.Prepare(preparation.Xid, MemoryMarshal.Cast<byte, uint>(preparation.Subtransactions));
+            open.Prepare(preparation.Xid, preparation.Name, MemoryMarshal.Cast<byte, uint>(preparation.Subtransactions));
         }
     }
 

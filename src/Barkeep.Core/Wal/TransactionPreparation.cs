@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 
 namespace Barkeep.Wal;
 
@@ -11,6 +12,9 @@ public readonly ref struct TransactionPreparation
     const int CountOffset = 28;
 
     public uint Xid { get; private init; }
+
+    /// <summary>Under which COMMIT PREPARED and ROLLBACK PREPARED know it.</summary>
+    public string Name { get; private init; }
 
     /// <summary>The xids of its subtransactions, 4 bytes each.</summary>
     public ReadOnlySpan<byte> Subtransactions { get; private init; }
@@ -30,14 +34,17 @@ public readonly ref struct TransactionPreparation
             return false;
         }
         var count = BinaryPrimitives.ReadInt32LittleEndian(data[CountOffset..]);
-        var at = size + ((BinaryPrimitives.ReadUInt16LittleEndian(data[nameLengthOffset..]) + 7) & ~7);
-        if (count < 0 || data.Length < at + (count * (long)sizeof(uint)))
+        int nameLength = BinaryPrimitives.ReadUInt16LittleEndian(data[nameLengthOffset..]);
+        var at = size + ((nameLength + 7) & ~7);
+        if (count < 0 || nameLength == 0 || data.Length < at + (count * (long)sizeof(uint)))
         {
             return false;
         }
         preparation = new()
         {
             Xid = BinaryPrimitives.ReadUInt32LittleEndian(data[XidOffset..]),
+            // Its length counts the zero at its end.
+            Name = Encoding.UTF8.GetString(data.Slice(size, nameLength - 1)),
             Subtransactions = count == 0 ? default : data.Slice(at, count * sizeof(uint)),
         };
         return true;

@@ -133,6 +133,44 @@ public sealed partial class UnfinishedAtTargetTests
         }
     }
 
+    [Theory]
+    [InlineData(13)]
+    [InlineData(18)]
+    public async Task What_a_prepared_transaction_holds_is_told_with_what_ends_it_whoever_opens_the_server(int version)
+    {
+        await using var source = await TestCluster.StartNewAsync(new TestClusterOptions { Version = version, Configuration = ["autovacuum = off", "max_prepared_transactions = 5"] });
+        using var backup = new HandMadeBackup(source);
+        await source.SqlAsync("CREATE TABLE twop AS SELECT generate_series(1, 100) AS i");
+        await backup.TakeAsync();
+        await source.SqlAsync("BEGIN; DROP TABLE twop; PREPARE TRANSACTION 'it''s'");
+        await source.SqlAsync("SELECT pg_create_restore_point('after')");
+        await source.SqlAsync("CREATE TABLE later (i int)");
+        await backup.ReceiveAsync();
+        using var scratch = new Scratch("prepared");
+        var options = new RestoreOptions
+        {
+            Locations = backup.Locations,
+            Server = ServerName.Parse(HandMadeBackup.Server),
+            Target = scratch.Path,
+            Until = RecoveryTarget.AtName("after"),
+        };
+
+        foreach (var action in (TargetAction?[])[null, TargetAction.Shutdown, TargetAction.Promote])
+        {
+            var warning = Assert.Single((await RestoreJob.PlanAsync(options with { Action = action }, default)).Warnings, static w => w.Contains("locked", StringComparison.Ordinal));
+            Assert.Contains("until COMMIT PREPARED 'it''s' or ROLLBACK PREPARED 'it''s'", warning, StringComparison.Ordinal);
+            Assert.DoesNotContain("has it open by itself", warning, StringComparison.Ordinal);
+        }
+        await RestoreJob.RunAsync(options with { Action = TargetAction.Promote }, null, default);
+        await using var restored = await TestCluster.OnDirectoryAsync(scratch.Path, source);
+        await restored.StartAsync();
+        await restored.RecoveredAsync();
+        var waited = await Assert.ThrowsAsync<PostgresException>(() => restored.SqlAsync("SET lock_timeout = '300ms'; SELECT count(*) FROM twop"));
+        Assert.Equal(PostgresErrorCodes.LockNotAvailable, waited.SqlState);
+        await restored.SqlAsync("ROLLBACK PREPARED 'it''s'");
+        Assert.Equal(100, await restored.ScalarAsync<long>("SELECT count(*) FROM twop"));
+    }
+
     static async Task<TestCluster> PausedAsync(string directory, TestCluster source)
     {
         var restored = await TestCluster.OnDirectoryAsync(directory, source);

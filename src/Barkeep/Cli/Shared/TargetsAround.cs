@@ -239,7 +239,9 @@ sealed class TargetsAround
         {
             var named = string.Join(", ", relations.Take(MaxLockedNames).Select(LockedText));
             var more = relations.Count > MaxLockedNames ? $" and {relations.Count - MaxLockedNames} more" : "";
-            yield return $"Transaction {transaction.Xid} is in progress there, and holds locked: {named}{more}. While PostgreSQL pauses, a SELECT from that waits.";
+            yield return transaction.WaysToEnd is { } ways
+                ? $"Transaction {transaction.Xid} is prepared there, and holds locked: {named}{more}. A SELECT from that waits until {ways}."
+                : $"Transaction {transaction.Xid} is in progress there, and holds locked: {named}{more}. While PostgreSQL pauses, a SELECT from that waits.";
         }
     }
 
