@@ -107,7 +107,7 @@ public sealed class TargetSearch
             return outcome with { PartOf = _partOf, Obstacle = NotReached() };
         }
         return stop.Reached < _backup.EndLsn
-            ? TooEarly(outcome, $"{_target} lies at {stop.Reached}, before backup {_backup.BackupId} is consistent, at {_backup.EndLsn}")
+            ? TooEarly(outcome, $"{_target} lies {(_target.Kind == RecoveryTargetKind.Lsn ? "" : $"at {stop.Reached}, ")}before backup {_backup.BackupId} is consistent, at {_backup.EndLsn}")
             : outcome;
     }
 

@@ -13,6 +13,9 @@ sealed record RestoreCandidate(
 {
     /// <summary>Of two that are refused, the one whose reason says more. The other is an older one.</summary>
     public RestoreCandidate OrTelling(RestoreCandidate older) =>
-        // Before the oldest there is nothing; of the others the newest timeline reaches furthest, and on it the newest backup.
-        LiesBefore || (older.Lineage == Lineage && !older.LiesBefore && older.Route.History.Timeline > Route.History.Timeline) ? older : this;
+        // Before the oldest there is nothing; of the others the newest timeline reaches furthest, and on it the oldest backup has all that was looked at.
+        LiesBefore || (older.Lineage == Lineage && !older.LiesBefore && (older.Route.History.Timeline > Route.History.Timeline || HasSameEnd(older))) ? older : this;
+
+    bool HasSameEnd(RestoreCandidate older) =>
+        older.Route.History.Timeline == Route.History.Timeline && older.Route.End == Route.End && older.Refusal!.Kind == Refusal!.Kind;
 }

@@ -234,6 +234,19 @@ public sealed class ReachableTargetTests(ThreeTimelines history) : IClassFixture
     }
 
     [Fact]
+    public async Task R9_what_no_backup_reaches_is_refused_with_all_that_was_looked_at()
+    {
+        foreach (var target in (RecoveryTarget[])[RecoveryTarget.AtName("nosuch"), RecoveryTarget.AtXid(3)])
+        {
+            var refusal = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { SuitsTarget = true, Until = target });
+            var first = Assert.Single((await (await history.LineageAsync()).Backups.ListAsync(default)), b => b.Id == history.First).Info!;
+            Assert.Contains($"in the WAL received from {first.BeginLsn} to ", refusal.Message, StringComparison.Ordinal);
+        }
+        var before = await RefusedAsync(ErrorKind.TargetUnreachable, history.Into("/") with { SuitsTarget = true, Until = RecoveryTarget.AtLsn(new(1)) });
+        Assert.StartsWith($"LSN 0/1 lies before backup {history.First} is consistent, at ", before.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task R9_a_time_after_the_last_commit_is_refused_with_that_commits_time()
     {
         var last = history.Histories[3][^1];

@@ -81,6 +81,8 @@ public sealed class ThreeTimelines : IAsyncLifetime
         await _backup.HearAsync(3);
     }
 
+    public Task<Lineage> LineageAsync() => _backup!.LineageAsync();
+
     public RestoreOptions Into(string target) => new() { Locations = Locations, Server = ServerName.Parse(HandMadeBackup.Server), Target = target };
 
     public async ValueTask DisposeAsync()
