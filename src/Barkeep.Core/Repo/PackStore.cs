@@ -13,6 +13,10 @@ public sealed class PackStore
     const string Prefix = "packs/";
     const string DamagedPrefix = "damaged/";
     const string DamagedKind = "damaged";
+
+    /// <summary>Stretches of pages that a mark names at most; with more, it names none.</summary>
+    const int MaxRuns = 1 << 12;
+
     const int Version = 1;
 
     readonly DirectoryStore _store;
@@ -93,7 +97,7 @@ public sealed class PackStore
     /// <summary>Removes one generation of a pack, and what says that it is damaged.</summary>
     public async ValueTask DeleteAsync(StoredPack pack, CancellationToken cancellationToken)
     {
-        var mark = $"{_root}{DamagedPrefix}{pack}";
+        var mark = MarkOf(pack);
         if (await _store.ExistsAsync(mark, cancellationToken))
         {
             await _store.DeleteAsync(mark, cancellationToken);
@@ -114,26 +118,58 @@ public sealed class PackStore
     /// <summary>Has no later backup refer to a pack as it is now: its pages are stored again. Durable when it returns.</summary>
     /// <param name="name">As a manifest names it.</param>
     /// <param name="how">What is wrong with it, in a line for people.</param>
+    /// <remarks>Reads all of the pack, so that the mark says which of its pages are hurt.</remarks>
     public async Task MarkDamagedAsync(string name, string how, CancellationToken cancellationToken)
     {
         var pack = await NewestAsync(name, cancellationToken);
-        await _store.PutAsync($"{_root}{DamagedPrefix}{pack}", Record.Seal(DamagedKind, Version, new(pack.ToString(), how), RepoJson.Default.DamagedPayload), cancellationToken);
+        var (pages, _) = await FindHurtAsync(pack, cancellationToken);
+        // Where it is found sound now, the mark says nothing of pages: whoever calls has seen it hurt.
+        await MarkAsync(pack, how, pages is { Count: > 0 } ? pages : null, cancellationToken);
+    }
+
+    /// <summary>
+    /// Looks at all of a pack that is marked as damaged: the index, the footer, every frame and page. Where they are sound, the mark goes; else it says from now on
+    /// which pages are hurt. Durable when it returns.
+    /// </summary>
+    /// <param name="name">As a manifest names it.</param>
+    /// <returns>Whether it is sound.</returns>
+    public async Task<bool> RecheckAsync(string name, CancellationToken cancellationToken)
+    {
+        var pack = await NewestAsync(name, cancellationToken);
+        var (pages, how) = await FindHurtAsync(pack, cancellationToken);
+        if (how is null)
+        {
+            await _store.DeleteAsync(MarkOf(pack), cancellationToken);
+            return true;
+        }
+        await MarkAsync(pack, how, pages, cancellationToken);
+        return false;
+    }
+
+    /// <summary>Reads all of a pack.</summary>
+    /// <param name="name">As a manifest names it.</param>
+    /// <returns>The pages that cannot be had, null for all, and what is wrong; with null for that, the pack is sound.</returns>
+    internal async Task<(PageSet? Pages, string? How)> FindHurtAsync(string name, CancellationToken cancellationToken) =>
+        await FindHurtAsync(await NewestAsync(name, cancellationToken), cancellationToken);
+
+    /// <summary>The packs that are known to be damaged as they are now, as manifests name them, and which pages of each; null where the mark does not say that.</summary>
+    internal async Task<Dictionary<string, PageSet?>> ReadMarksAsync(CancellationToken cancellationToken)
+    {
+        var marks = new Dictionary<string, PageSet?>(StringComparer.Ordinal);
+        foreach (var pack in await ListMarkedAsync(cancellationToken))
+        {
+            // One that has vanished meanwhile was taken away, since the pack is sound again or gone.
+            if (await _store.TryGetAsync(MarkOf(pack), Record.MaxPayloadLength, cancellationToken) is { } bytes)
+            {
+                marks.Add(pack.Name, PagesOf(pack, bytes));
+            }
+        }
+        return marks;
     }
 
     /// <summary>The packs that are known to be damaged as they are now, as manifests name them.</summary>
-    public async Task<IReadOnlySet<string>> ListDamagedAsync(CancellationToken cancellationToken)
-    {
-        var damaged = new SortedSet<string>(StringComparer.Ordinal);
-        foreach (var name in await _store.ListNamesAsync(_root + DamagedPrefix, cancellationToken))
-        {
-            // A later generation was only put because all that is needed was whole.
-            if (StoredPack.TryParse(name[(_root.Length + DamagedPrefix.Length)..], 0, out var pack) && await NewestAsync(pack.Name, cancellationToken) == pack)
-            {
-                damaged.Add(pack.Name);
-            }
-        }
-        return damaged;
-    }
+    public async Task<IReadOnlySet<string>> ListDamagedAsync(CancellationToken cancellationToken) =>
+        new SortedSet<string>((await ListMarkedAsync(cancellationToken)).Select(static p => p.Name), StringComparer.Ordinal);
 
     /// <summary>Opens one generation of a pack; null when it is not there.</summary>
     public ValueTask<PackReader?> TryOpenAsync(StoredPack pack, CancellationToken cancellationToken) =>
@@ -171,6 +207,77 @@ public sealed class PackStore
             }
         }
         return packs;
+    }
+
+    async Task<IReadOnlyList<StoredPack>> ListMarkedAsync(CancellationToken cancellationToken)
+    {
+        var marked = new List<StoredPack>();
+        foreach (var name in await _store.ListNamesAsync(_root + DamagedPrefix, cancellationToken))
+        {
+            // A later generation was only put because all that is needed was whole.
+            if (StoredPack.TryParse(name[(_root.Length + DamagedPrefix.Length)..], 0, out var pack) && await NewestAsync(pack.Name, cancellationToken) == pack)
+            {
+                marked.Add(pack);
+            }
+        }
+        return marked;
+    }
+
+    string MarkOf(StoredPack pack) => $"{_root}{DamagedPrefix}{pack}";
+
+    async Task MarkAsync(StoredPack pack, string how, PageSet? pages, CancellationToken cancellationToken)
+    {
+        var runs = pages?.Runs().Take(MaxRuns + 1).SelectMany(static r => (int[])[r.First, r.Count]).ToList();
+        using var writer = await _store.CreateAsync(MarkOf(pack), cancellationToken);
+        await writer.WriteAsync(Record.Seal(DamagedKind, Version, new(pack.ToString(), how, runs?.Count > 2 * MaxRuns ? null : runs), RepoJson.Default.DamagedPayload), cancellationToken);
+        await writer.SupersedeAsync(cancellationToken);
+    }
+
+    // A mark that makes no sense still says that the pack is damaged.
+    PageSet? PagesOf(StoredPack pack, byte[] bytes)
+    {
+        try
+        {
+            var mark = Record.Open(MarkOf(pack), DamagedKind, Version, bytes, RepoJson.Default.DamagedPayload);
+            if (mark.Pack != pack.ToString() || mark.Pages is not { Count: > 0 } runs || runs.Count % 2 != 0)
+            {
+                return null;
+            }
+            var pages = new PageSet();
+            for (var i = 0; i < runs.Count; i += 2)
+            {
+                if (runs[i] is < 0 or >= PackIndex.MaxPages || runs[i + 1] < 1 || runs[i + 1] > PackIndex.MaxPages - runs[i])
+                {
+                    return null;
+                }
+                pages.Add(runs[i], runs[i + 1]);
+            }
+            return pages;
+        }
+        catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
+        {
+            return null;
+        }
+    }
+
+    async Task<(PageSet? Pages, string? How)> FindHurtAsync(StoredPack pack, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var reader = await TryOpenAsync(pack, cancellationToken) ?? throw _store.Missing(_root + ObjectOf(pack));
+            using var check = new FrameCheck();
+            var hurt = new PageSet();
+            string? how = null;
+            for (var i = 0; i < reader.Index.Frames.Count; i++)
+            {
+                how = (await check.RunAsync(reader, i, hurt, cancellationToken))?.How ?? how;
+            }
+            return (hurt, how);
+        }
+        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.ObjectMissing or ErrorKind.Storage)
+        {
+            return (null, e.Message);
+        }
     }
 
     async Task<StoredPack> NewestAsync(string name, CancellationToken cancellationToken) =>

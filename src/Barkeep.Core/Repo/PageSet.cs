@@ -31,5 +31,27 @@ public sealed class PageSet
         }
     }
 
+    /// <summary>The pages in it as stretches, in ascending order.</summary>
+    public IEnumerable<(int First, int Count)> Runs()
+    {
+        var end = _words.Length * Bits;
+        for (var first = 0; first < end; first++)
+        {
+            var next = first;
+            while (Contains(next))
+            {
+                next++;
+            }
+            if (next > first)
+            {
+                yield return (first, next - first);
+                first = next;
+            }
+        }
+    }
+
+    /// <summary>Whether any of some pages that follow one another is in it.</summary>
+    public bool ContainsAny(int first, int count) => Enumerable.Range(first, count).Any(Contains);
+
     public bool Contains(int ordinal) => ordinal / Bits < _words.Length && (_words[ordinal / Bits] >> (ordinal % Bits) & 1) != 0;
 }

@@ -19,7 +19,7 @@ static class Payloads
 
     internal sealed record KeepPayload(DateTimeOffset KeptAt);
 
-    internal sealed record DamagedPayload(string Pack, string How);
+    internal sealed record DamagedPayload(string Pack, string How, IReadOnlyList<int>? Pages);
 
     internal sealed record DamagedWalPayload(string Name, string How);
 

@@ -41,6 +41,7 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, Receiver
         await packs.RunAsync(_needed, cancellationToken);
         await BlameAsync(packs.Hurt, ids, all, cancellationToken);
         await MarkAsync(packs.Hurt, cancellationToken);
+        await RecheckAsync(packs.Hurt, ids.Count, cancellationToken);
 
         // WAL.
         var end = Lsn.Invalid;
@@ -173,6 +174,24 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, Receiver
         catch (BarkeepException e) when (e.Kind is ErrorKind.Storage or ErrorKind.DiskFull)
         {
             _notes.Add($"that packs are hurt cannot be written down, so that the next backup refers to them again: {e.Message}");
+        }
+    }
+
+    // What was put back counts again; and a mark that says too much, or not which pages, says what is so.
+    async Task RecheckAsync(IReadOnlyCollection<HurtPages> hurt, int verified, CancellationToken cancellationToken)
+    {
+        foreach (var pack in (await lineage.Packs.ListDamagedAsync(cancellationToken)).Where(p => _needed.ContainsKey(p) && !hurt.Any(h => h.Pack == p)))
+        {
+            try
+            {
+                _notes.Add(await lineage.Packs.RecheckAsync(pack, cancellationToken)
+                    ? $"pack {pack} was known to be damaged, and is sound again"
+                    : $"pack {pack} is damaged, in pages that {(verified == 1 ? "this backup does" : "these backups do")} not need");
+            }
+            catch (BarkeepException e) when (e.Kind is ErrorKind.Storage or ErrorKind.DiskFull)
+            {
+                _notes.Add($"pack {pack} counts as damaged, and what has been found of it now cannot be written down: {e.Message}");
+            }
         }
     }
 

@@ -43,19 +43,5 @@ sealed record HurtPages(string Pack, string What, string How, ErrorKind Kind, Pa
         }
     }
 
-    bool Touches(PageRun run)
-    {
-        if (Pages is null)
-        {
-            return true;
-        }
-        for (var i = 0; i < run.Count; i++)
-        {
-            if (Pages.Contains(run.Ordinal + i))
-            {
-                return true;
-            }
-        }
-        return false;
-    }
+    bool Touches(PageRun run) => Pages is null || Pages.ContainsAny(run.Ordinal, run.Count);
 }

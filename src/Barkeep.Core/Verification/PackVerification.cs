@@ -10,7 +10,7 @@ namespace Barkeep.Verification;
 /// </summary>
 sealed class PackVerification(Lineage lineage, int jobs, Action<long> advance)
 {
-    readonly ConcurrentBag<Buffers> _buffers = [];
+    readonly ConcurrentBag<FrameCheck> _checks = [];
     readonly ConcurrentBag<HurtPages> _hurt = [];
     long _frames;
     long _pages;
@@ -35,9 +35,9 @@ sealed class PackVerification(Lineage lineage, int jobs, Action<long> advance)
         }
         finally
         {
-            foreach (var buffers in _buffers)
+            foreach (var check in _checks)
             {
-                buffers.Codec.Dispose();
+                check.Dispose();
             }
         }
     }
@@ -109,56 +109,22 @@ sealed class PackVerification(Lineage lineage, int jobs, Action<long> advance)
     async ValueTask<int> VerifyAsync(string name, PackReader pack, int number, PageSet needed, CancellationToken cancellationToken)
     {
         var frame = pack.Index.Frames[number];
-        var buffers = _buffers.TryTake(out var free) ? free : new();
-        var neededPages = 0;
+        var check = _checks.TryTake(out var free) ? free : new();
         var hurt = new PageSet();
-        string? how = null;
-        var kind = ErrorKind.Damaged;
         try
         {
-            var pages = await pack.ReadFrameAsync(number, buffers.Codec, buffers.Stored, buffers.Raw, cancellationToken);
-            for (var page = 0; page < frame.Pages; page++)
+            if (await check.RunAsync(pack, number, hurt, cancellationToken) is { } wrong)
             {
-                var position = frame.FirstPosition + page;
-                var ordinal = pack.Index.OrdinalAt(position);
-                neededPages += needed.Contains(ordinal) ? 1 : 0;
-                if (FrameCodec.HashOf(pages.Span.Slice(page * Page.Size, Page.Size)) != pack.Index.HashAt(position))
-                {
-                    hurt.Add(ordinal, 1);
-                    how = "pages in it do not match their hashes";
-                }
-            }
-        }
-        catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.Storage)
-        {
-            (how, kind) = (e.Message, e.Kind);
-            for (var page = 0; page < frame.Pages; page++)
-            {
-                var ordinal = pack.Index.OrdinalAt(frame.FirstPosition + page);
-                neededPages += needed.Contains(ordinal) ? 1 : 0;
-                hurt.Add(ordinal, 1);
+                _hurt.Add(new(name, $"pack {name}, frame {number}", wrong.How, wrong.Kind, hurt));
             }
         }
         finally
         {
-            _buffers.Add(buffers);
-        }
-        if (how is not null)
-        {
-            _hurt.Add(new(name, $"pack {name}, frame {number}", how, kind, hurt));
+            _checks.Add(check);
         }
         Interlocked.Increment(ref _frames);
         Interlocked.Add(ref _pages, frame.Pages);
         Interlocked.Add(ref _storedBytes, frame.StoredLength);
-        return neededPages;
-    }
-
-    sealed class Buffers
-    {
-        public FrameCodec Codec { get; } = new();
-
-        public byte[] Stored { get; } = new byte[FrameCodec.MaxRawLength];
-
-        public byte[] Raw { get; } = new byte[FrameCodec.MaxRawLength];
+        return Enumerable.Range(frame.FirstPosition, frame.Pages).Count(p => needed.Contains(pack.Index.OrdinalAt(p)));
     }
 }

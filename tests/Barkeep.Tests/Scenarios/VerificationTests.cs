@@ -124,6 +124,40 @@ public sealed class VerificationTests(RestorableCluster cluster)
     }
 
     [Fact]
+    public async Task A_pack_that_was_put_back_counts_as_sound_when_all_of_it_was_read_and_not_before()
+    {
+        using var small = await SmallRepository.CreateAsync();
+        var lineage = (await Repository.OpenAsync(small.Directory, default)).Current!;
+        var first = await lineage.Backups.ReadManifestAsync(SmallRepository.First, default);
+        var pack = Assert.Single(first.Packs);
+        var path = Path.Combine(small.Directory, $"{lineage.Identity.SystemId}/packs/{pack}");
+        var sound = await File.ReadAllBytesAsync(path);
+
+        // A frame, the index, the footer; in another verification's eyes than the one that found it.
+        foreach (var at in (long[])[24, sound.Length - 60, sound.Length - 4])
+        {
+            Flip(path, at, new(1));
+            await VerifyAsync(SmallRepository.First);
+            Assert.Equal([pack], await lineage.Packs.ListDamagedAsync(default));
+            await VerifyAsync(SmallRepository.Second);
+            Assert.Equal([pack], await lineage.Packs.ListDamagedAsync(default));
+            await File.WriteAllBytesAsync(path, sound);
+            Assert.Contains((await VerifyAsync(SmallRepository.Second)).Notes, static n => n.Contains("is sound again", StringComparison.Ordinal));
+            Assert.Empty(await lineage.Packs.ListDamagedAsync(default));
+        }
+
+        // What the second backup needs is sound, and the rest is not.
+        var left = SmallRepository.NeededOf(await lineage.Backups.ReadManifestAsync(SmallRepository.Second, default), pack);
+        await FlipFrameAsync(small.Directory, lineage, pack, Enumerable.Range(0, int.MaxValue).First(o => !left.Contains(o)));
+        await lineage.Packs.MarkDamagedAsync(pack, "meant to", default);
+        await VerifyAsync(SmallRepository.Second);
+        Assert.Equal([pack], await lineage.Packs.ListDamagedAsync(default));
+
+        Task<VerificationResult> VerifyAsync(BackupId id) =>
+            new BackupVerification(lineage, new(small.Directory, SmallRepository.Identity.SegmentSize), null, 2, null).RunAsync([id], default);
+    }
+
+    [Fact]
     public async Task A_lost_pack_and_a_lost_segment_are_found_and_named()
     {
         var source = await cluster.GetAsync();
