@@ -159,12 +159,15 @@ public static class Checklist
         }
         yield return facts.Coverage is { IsOpen: false, Lack: { } lack }
             ? Finding.Failed(UsableBackup, $"{lack}; cron takes one")
-            : Finding.Ok(UsableBackup, facts.Coverage?.Latest is { } latest && latest != newest.Id ? $"{latest}; backup {newest.Id} is newer, and on timeline {info.Timeline}, which the server has left" : newest.Id.ToString());
+            : Finding.Ok(UsableBackup, facts.Coverage?.Latest is { } latest && latest != newest.Id ? $"{latest}; backup {newest.Id} is newer, and {WhyNot(facts.Coverage, newest.Id, info)}" : newest.Id.ToString());
         yield return newest.State == BackupState.WaitingForWals && facts.Now - info.EndTime > WalPatience
             ? Finding.Failed("backup complete", $"backup {newest.Id} still waits for WAL up to {info.EndLsn}")
             : Finding.Ok("backup complete", newest.State == BackupState.Done ? null : $"backup {newest.Id} waits for WAL up to {info.EndLsn}");
         yield return DamagedPages(newest, info);
     }
+
+    static string WhyNot(WalCoverage coverage, BackupId newest, BackupInfo info) =>
+        coverage.Damaged.TryGetValue(newest, out var damage) ? damage : $"on timeline {info.Timeline}, which the server has left";
 
     static Finding DamagedPages(BackupRecord newest, BackupInfo info)
     {

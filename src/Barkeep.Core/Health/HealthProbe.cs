@@ -49,7 +49,7 @@ public sealed class HealthProbe(ServerConfig config, Locations locations, TimePr
             facts = facts with
             {
                 WalBytes = received.Stored.Sum(static s => s.StoredLength),
-                Coverage = WalCoverage.Of(received, facts.Backups, facts.Receiver?.Of(lineage.Identity), facts.ReceiverRuns),
+                Coverage = await WalCoverage.OfAsync(lineage, received, facts.Backups, facts.Receiver?.Of(lineage.Identity), facts.ReceiverRuns, cancellationToken),
                 RepositoryFailure = received.Notes is [var note, ..] ? new(ErrorKind.Damaged, note) : null,
             };
             TryWrite(locations.ServerDirectory(config.Name));

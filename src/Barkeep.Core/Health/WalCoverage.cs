@@ -13,6 +13,32 @@ public sealed record WalCoverage(IReadOnlyList<WalGap> Gaps, bool IsOpen, Backup
     /// <summary>What has been removed by other hands: nobody recorded that it never came.</summary>
     public IReadOnlyList<WalGap> Lost => [.. Gaps.Where(static g => !g.Missing.IsRecorded)];
 
+    /// <summary>Backups that would be <see cref="Latest"/> if they did not need damaged pages, and what they need.</summary>
+    public IReadOnlyDictionary<BackupId, string> Damaged { get; private init; } = new Dictionary<BackupId, string>();
+
+    /// <summary>Passes over what needs pages that are known to be damaged; reads manifests only where there are any.</summary>
+    /// <inheritdoc cref="Of"/>
+    public static async Task<WalCoverage> OfAsync(
+        Lineage lineage, ReceivedWal received, IReadOnlyList<BackupRecord> backups, ReceiverState? receiver, bool isReceiving, CancellationToken cancellationToken)
+    {
+        var hurt = await HurtPacks.ReadAsync(lineage, cancellationToken);
+        var damaged = new Dictionary<BackupId, string>();
+        while (true)
+        {
+            var coverage = Of(received, [.. backups.Where(b => !damaged.ContainsKey(b.Id))], receiver, isReceiving);
+            if (coverage.Latest is not { } latest || await hurt.FindAsync(latest, cancellationToken) is not { Count: > 0 } packs)
+            {
+                return damaged.Count == 0 ? coverage : Of(received, backups, receiver, isReceiving) with
+                {
+                    Damaged = damaged,
+                    Latest = coverage.Latest,
+                    Lack = coverage.Latest is null ? $"backup {damaged.Keys.Max()} {damaged[damaged.Keys.Max()]}" : null,
+                };
+            }
+            damaged.Add(latest, HurtPacks.Tell(packs));
+        }
+    }
+
     /// <param name="backups">All of the cluster, oldest first.</param>
     /// <param name="receiver">What the cluster's receiver last said; null when it has said nothing.</param>
     /// <param name="isReceiving">Whether it runs.</param>

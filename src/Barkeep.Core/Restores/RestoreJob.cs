@@ -95,7 +95,7 @@ public static class RestoreJob
 
         // 2. The backup, its WAL, its manifest.
         var warnings = new List<string>();
-        var choice = new SourceChoice(options, warnings);
+        var choice = new SourceChoice(options, warnings, isOccupied);
         var source = await choice.ChooseAsync(cancellationToken);
         source = options.Narrow?.Invoke(source) ?? source;
         WalLosses.Tell(source, options.Timeline, warnings);

@@ -9,7 +9,8 @@ namespace Barkeep.Restores;
 /// Finds the backup to restore: the one asked for, the newest that can be restored, or the newest from which recovery reaches its target, with a
 /// word on each that is passed over.
 /// </summary>
-sealed class SourceChoice(RestoreOptions options, List<string> warnings)
+/// <param name="isOccupied">Whether the target holds a copy already, which may have what the repository has lost.</param>
+sealed class SourceChoice(RestoreOptions options, List<string> warnings, bool isOccupied)
 {
     Lineage? _current;
     bool _isOneElsewhere;
@@ -31,7 +32,18 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         }
         var (lineage, backup) = await repository.TryFindAsync(id, cancellationToken)
             ?? throw new BarkeepException(ErrorKind.UnknownBackup, $"server {options.Server} has no backup {id}", $"barman list-backup {options.Server} shows which there are");
-        var candidate = await ExamineAsync(lineage, backup, options.Timeline, cancellationToken);
+        var candidate = await FindWayAsync(lineage, backup, options.Timeline, cancellationToken);
+        if (candidate.Refusal is null && await FindDamageAsync(candidate, cancellationToken) is { } damage)
+        {
+            if (!isOccupied)
+            {
+                candidate = candidate with { Refusal = damage };
+            }
+            else
+            {
+                warnings.Add($"{damage.Message}: this restore ends there, unless the directory holds them already");
+            }
+        }
         return candidate.Refusal is null ? await OpenAsync(candidate, cancellationToken) : throw await WithWayOutAsync(candidate, repository, cancellationToken);
     }
 
@@ -140,7 +152,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
         async Task<RestoreCandidate?> OtherAsync(TimelineChoice timeline)
         {
             RestoreCandidate? left = null;
-            foreach (var lineage in repository.Lineages.Reverse().Where(l => l == refused.Lineage || options.Until!.Kind == RecoveryTargetKind.Time))
+            foreach (var lineage in repository.Lineages.Reverse().Where(l => l == refused.Lineage || options.Until?.Kind == RecoveryTargetKind.Time))
             {
                 foreach (var backup in (await LookAsync(lineage, cancellationToken)).Backups.Reverse())
                 {
@@ -177,12 +189,27 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
 
     async Task<RestoreCandidate> ExamineAsync(Lineage lineage, BackupRecord backup, TimelineChoice choice, CancellationToken cancellationToken)
     {
+        var candidate = await FindWayAsync(lineage, backup, choice, cancellationToken);
+        return candidate.Refusal is null && await FindDamageAsync(candidate, cancellationToken) is { } damage ? throw damage : candidate;
+    }
+
+    // What is known: a restore would end at the first such page.
+    async Task<BarkeepException?> FindDamageAsync(RestoreCandidate candidate, CancellationToken cancellationToken)
+    {
+        var id = candidate.Backup.Id;
+        return await (await LookAsync(candidate.Lineage, cancellationToken)).Hurt.FindAsync(id, cancellationToken) is { Count: > 0 } packs
+            ? new(ErrorKind.Damaged, $"backup {id} {HurtPacks.Tell(packs)}", $"use another backup, or put the repository's copy of them back and run barman verify-backup {options.Server} {id}")
+            : null;
+    }
+
+    async Task<RestoreCandidate> FindWayAsync(Lineage lineage, BackupRecord backup, TimelineChoice choice, CancellationToken cancellationToken)
+    {
         // 1. The way through the WAL, as far as it leads.
         if (backup.Info is not { } info)
         {
             throw Unusable(backup);
         }
-        var (received, _, present) = await LookAsync(lineage, cancellationToken);
+        var (received, _, present, _) = await LookAsync(lineage, cancellationToken);
         var wanted = choice.For(info.TimelineId);
         var route = (wanted is null ? present.RouteFrom(info) : WalRoute.Choose(received, info.TimelineId, info.BeginLsn, info.EndLsn, wanted))
             ?? throw (wanted is { } timeline ? NotInHistory(backup.Id, info, received, timeline) : new(ErrorKind.BackupUnusable, $"backup {backup.Id} is in no timeline history that was received", "use another backup, or bring the history file with barman put-wal"));
@@ -230,7 +257,9 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
             }
             var backups = await lineage.Backups.ListAsync(cancellationToken);
             var received = await ReceivedWal.ListAsync(lineage.Wal, SpoolOf(lineage), cancellationToken);
-            _seen.Add(lineage, seen = new(received, backups, PresentTimeline.Of(received, backups, said?.Of(lineage.Identity))));
+            var hurt = await HurtPacks.ReadAsync(lineage, cancellationToken);
+            await hurt.LookAsync(cancellationToken);
+            _seen.Add(lineage, seen = new(received, backups, PresentTimeline.Of(received, backups, said?.Of(lineage.Identity)), hurt));
         }
         return seen;
     }
@@ -291,5 +320,5 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings)
     }
 
     /// <param name="Backups">Oldest first.</param>
-    sealed record Sight(ReceivedWal Received, IReadOnlyList<BackupRecord> Backups, PresentTimeline Present);
+    sealed record Sight(ReceivedWal Received, IReadOnlyList<BackupRecord> Backups, PresentTimeline Present, HurtPacks Hurt);
 }

@@ -10,7 +10,7 @@ public sealed class RecoveryWindows
     readonly Lineage _lineage;
     readonly WalSpool _spool;
     readonly ReceivedWal _received;
-    readonly IReadOnlyList<BackupRecord> _backups;
+    IReadOnlyList<BackupRecord> _backups;
     readonly List<string> _notes = [];
 
     RecoveryWindows(Lineage lineage, WalSpool spool, ReceivedWal received, IEnumerable<BackupRecord> backups)
@@ -38,6 +38,7 @@ public sealed class RecoveryWindows
     async Task ListAsync(CancellationToken cancellationToken)
     {
         _notes.AddRange(_received.Notes);
+        await LeaveOutDamagedAsync(cancellationToken);
         var timelines = _received.Histories.Keys.Concat(_backups.Select(static b => b.Info!.TimelineId)).Distinct().Order();
         var all = new List<RecoveryWindow>();
         foreach (var timeline in timelines)
@@ -49,6 +50,24 @@ public sealed class RecoveryWindows
         {
             _notes.Add($"backup {backup.Id} cannot be restored: not all of the WAL from {backup.Info!.BeginLsn} to {backup.Info.EndLsn} is here and sound");
         }
+    }
+
+    async Task LeaveOutDamagedAsync(CancellationToken cancellationToken)
+    {
+        var hurt = await HurtPacks.ReadAsync(_lineage, cancellationToken);
+        var sound = new List<BackupRecord>();
+        foreach (var backup in _backups)
+        {
+            if (await hurt.FindAsync(backup.Id, cancellationToken) is { Count: > 0 } packs)
+            {
+                _notes.Add($"backup {backup.Id} cannot be restored: it {HurtPacks.Tell(packs)}");
+            }
+            else
+            {
+                sound.Add(backup);
+            }
+        }
+        _backups = sound;
     }
 
     // Another, later history that went on from this one's end or from later.

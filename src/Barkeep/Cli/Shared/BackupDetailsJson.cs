@@ -41,6 +41,10 @@ sealed class BackupDetailsJson(BackupDetails details)
         json["wal_information"] = Wal();
         json["damaged_pages"] = ArrayOf(info.DamagedPages, static p => new JsonObject { ["file"] = p.File, ["block"] = p.Block, ["relation"] = p.Relation });
         json["damaged_page_count"] = info.DamagedPageCount;
+        if (_backup.DamagedPacks.Count > 0)
+        {
+            json["damaged_packs"] = new JsonArray([.. _backup.DamagedPacks.Select(static p => (JsonNode)p)]);
+        }
         json["catalog_information"] = Catalog(info);
         return json;
     }

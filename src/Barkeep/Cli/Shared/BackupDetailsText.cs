@@ -105,6 +105,10 @@ sealed class BackupDetailsText(BackupDetails details)
         yield return ("Begin LSN", info.BeginLsn.ToString());
         yield return ("End LSN", info.EndLsn.ToString());
         yield return ("Taken by", info.Program);
+        if (_backup.DamagedPacks.Count > 0)
+        {
+            yield return ("Damaged packs", $"{string.Join(", ", _backup.DamagedPacks)}; this backup cannot be restored");
+        }
         foreach (var file in info.UnreadConfigFiles)
         {
             yield return ("Not in the backup", file);

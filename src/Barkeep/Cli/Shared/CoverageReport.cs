@@ -14,6 +14,7 @@ static class CoverageReport
         var isReceiving = DutyLock.IsHeld(session.Locations.ReceiverLock(server));
         var receiver = ReceiverState.TryRead(session.Locations.ReceiverStateFile(server))?.Of(lineage.Identity);
         var backups = await lineage.Backups.ListAsync(cancellationToken);
-        return WalCoverage.Of(await ReceivedWal.ListAsync(lineage.Wal, session.SpoolOf(server, lineage), cancellationToken), backups, receiver, isReceiving);
+        var received = await ReceivedWal.ListAsync(lineage.Wal, session.SpoolOf(server, lineage), cancellationToken);
+        return await WalCoverage.OfAsync(lineage, received, backups, receiver, isReceiving, cancellationToken);
     }
 }

@@ -66,8 +66,11 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
     /// <summary>The newest segment that belongs to it.</summary>
     public SegmentName? LastSegment { get; private set; }
 
-    /// <summary>The first WAL after its begin that is missing: no restore of it crosses that.</summary>
+    /// <summary>The first WAL after its begin that is missing, on each timeline to which it leads: no restore of it crosses that.</summary>
     public IReadOnlyList<MissingWal> Gaps { get; set; } = [];
+
+    /// <summary>Packs of which it needs pages that are known to be damaged: it cannot be restored.</summary>
+    public IReadOnlyList<string> DamagedPacks { get; set; } = [];
 
     /// <summary>The WAL of its cluster; null when that was not asked for.</summary>
     public ReceivedWal? Received { get; set; }
@@ -100,7 +103,7 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
         var name = Info?.Name is { Length: > 0 } given ? $" '{given}'" : "";
         return Info is null
             ? $"{server} {Id} - F - {Status}"
-            : $"{server} {Id}{name} - {(Info.Parent is null ? 'F' : 'I')} - {CTime(Info.EndTime)} - Size: {Size} - WAL Size: {new ByteSize(LaterWal.Bytes)}{(Status == "DONE" ? "" : $" - {Status}")}{(RetentionRemark == "-" ? "" : $" - {RetentionRemark}")}{(Gaps.Count > 0 ? $" - WAL GAP: {string.Join(", ", Gaps.Select(static g => $"{g.From} to {g.To}"))}" : "")}";
+            : $"{server} {Id}{name} - {(Info.Parent is null ? 'F' : 'I')} - {CTime(Info.EndTime)} - Size: {Size} - WAL Size: {new ByteSize(LaterWal.Bytes)}{(Status == "DONE" ? "" : $" - {Status}")}{(RetentionRemark == "-" ? "" : $" - {RetentionRemark}")}{(Gaps.Count > 0 ? $" - WAL GAP: {string.Join(", ", Gaps.Select(static g => $"{g.From} to {g.To}"))}" : "")}{(DamagedPacks.Count > 0 ? $" - DAMAGED PACKS: {string.Join(", ", DamagedPacks)}" : "")}";
     }
 
     public JsonObject ListRow()
@@ -113,6 +116,10 @@ sealed class ServerBackup(Lineage lineage, BackupRecord record, bool running)
         if (Info.Name is { Length: > 0 } name)
         {
             row["backup_name"] = name;
+        }
+        if (DamagedPacks.Count > 0)
+        {
+            row["damaged_packs"] = new JsonArray([.. DamagedPacks.Select(static p => (JsonNode)p)]);
         }
         row["end_time"] = CTime(Info.EndTime);
         row["end_time_timestamp"] = Info.EndTime.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);

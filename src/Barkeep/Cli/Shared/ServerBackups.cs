@@ -31,7 +31,7 @@ sealed class ServerBackups
         return [.. ids.OrderDescending()];
     }
 
-    /// <param name="withWal">Whether to count the WAL too, which means to list all of it.</param>
+    /// <param name="withWal">Whether to count the WAL too, which means to list all of it, and to see which backups need pages that are known to be damaged.</param>
     public static async Task<ServerBackups> ReadAsync(Session session, ServerName server, bool withWal, CancellationToken cancellationToken)
     {
         var repository = await session.OpenRepositoryAsync(server, cancellationToken);
@@ -43,6 +43,11 @@ sealed class ServerBackups
             if (withWal && backups.Count > 0)
             {
                 await LookAtWalAsync(session, server, lineage, backups, cancellationToken);
+                var hurt = await HurtPacks.ReadAsync(lineage, cancellationToken);
+                foreach (var backup in backups.Where(static b => b.IsUsable))
+                {
+                    backup.DamagedPacks = await hurt.FindAsync(backup.Id, cancellationToken);
+                }
             }
             all.AddRange(backups);
         }

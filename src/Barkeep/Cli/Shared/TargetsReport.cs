@@ -78,7 +78,7 @@ sealed class TargetsReport(Lineage lineage, WalSpool spool, ReceivedWal received
     {
         if (windows.All.Count == 0)
         {
-            yield return "  nothing can be restored: there is no backup with all of its WAL";
+            yield return "  nothing can be restored: there is no whole backup with all of its WAL";
         }
         foreach (var timeline in windows.All.GroupBy(static w => w.Timeline).OrderByDescending(static g => g.Key))
         {
