@@ -1,7 +1,6 @@
 using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Repo;
-using Barkeep.Wal;
 using Xunit;
 
 namespace Barkeep.Tests.Repo;
