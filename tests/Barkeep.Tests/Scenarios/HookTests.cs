@@ -11,8 +11,9 @@ namespace Barkeep.Tests.Scenarios;
 public sealed class HookTests
 {
     // Each call of a script appends a line; its environment goes into a file of its own.
+    // What is there is there whole: tests wait for it.
     static string Recording(Scratch scratch, string more = "") =>
-        $"echo \"$BARMAN_PHASE $BARMAN_HOOK $BARMAN_RETRY $BARMAN_STATUS $BARMAN_ERROR\" >> {scratch.Path}/calls; env | grep -v '^_=' > {scratch.Path}/env.$BARMAN_PHASE.$BARMAN_HOOK; {more}";
+        $"echo \"$BARMAN_PHASE $BARMAN_HOOK $BARMAN_RETRY $BARMAN_STATUS $BARMAN_ERROR\" >> {scratch.Path}/calls; env | grep -v '^_=' > {scratch.Path}/env; mv {scratch.Path}/env {scratch.Path}/env.$BARMAN_PHASE.$BARMAN_HOOK; {more}";
 
     [Fact]
     public async Task Scripts_run_around_a_backup_a_deletion_and_a_restore_with_what_Barman_tells_them()

@@ -31,7 +31,8 @@ public sealed class IncrementalFallbackTests
         bench.Reception.Start();
         await bench.Reception.PhaseAsync(ReceiverPhase.Streaming);
         await bench.Reception.CaughtUpAsync();
-        var gap = Assert.Single(await bench.Reception.Lineage.Wal.ListGapsAsync(default));
+        // The first of several where the server still removes WAL, in no order, while the receiver looks what is left.
+        var gap = (await bench.Reception.Lineage.Wal.ListGapsAsync(default))[0];
 
         var second = await bench.ReadsEverythingAsync($"the WAL from {gap.From} to {gap.To} is missing: {gap.Reason}");
         Assert.InRange(second.Info.StoredBytes, 1, second.Info.ReadBytes);
