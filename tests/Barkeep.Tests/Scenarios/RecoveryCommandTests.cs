@@ -77,6 +77,13 @@ public sealed class RecoveryCommandTests
         var future = quiet.AddHours(1);
         var refused = await bench.BarmanAsync("recover", CommandBench.Server, "auto", bench.Rig.RestoreDirectory + "2", "--target-time", $"{future:O}"[..26] + "Z");
         Assert.Equal((int)ErrorKind.TargetUnreachable, refused.ExitCode);
+
+        // Both are what targets says.
+        var around = (await bench.BarmanAsync("targets", CommandBench.Server, "--around", $"{quiet:O}"[..26] + "Z")).Checked().Output;
+        Assert.Contains("    then  nothing, until ", around, StringComparison.Ordinal);
+        Assert.Contains("nothing is known to have happened after it", around, StringComparison.Ordinal);
+        around = (await bench.BarmanAsync("targets", CommandBench.Server, "--around", $"{future:O}"[..26] + "Z")).Checked().Output;
+        Assert.Contains("A restore to this time is not possible", around, StringComparison.Ordinal);
     }
 
     [Fact]
