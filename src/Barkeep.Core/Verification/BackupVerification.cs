@@ -55,8 +55,8 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, Receiver
             var known = all.Select(static b => b.Info).OfType<BackupInfo>().ToList();
             _damage.AddRange(wal.Hurt.Select(h => h.ToDamage(received!, wal.HistoriesOf(known), known)));
             await UnmarkAsync(wal, received!, cancellationToken);
-            infos.ForEach(i => FindMissing(received!, present!, i));
-            FindMissingElsewhere(received!, present!, infos, all);
+            var told = infos.Select(i => FindMissing(received!, present!, i)).OfType<MissingWal>().ToHashSet();
+            FindMissingElsewhere(received!, infos, all, told);
         }
         return new()
         {
@@ -221,14 +221,14 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, Receiver
         }
     }
 
-    // WAL that is not here at all.
-    void FindMissing(ReceivedWal received, PresentTimeline present, BackupInfo backup)
+    // WAL that is not here at all, on the way to the server's present. Returns what of it recovery comes to first.
+    MissingWal? FindMissing(ReceivedWal received, PresentTimeline present, BackupInfo backup)
     {
         var id = backup.Id;
         if (present.RouteFrom(backup) is not { } route)
         {
             _damage.Add(new($"timeline {backup.Timeline}", $"no history leads on from {backup.EndLsn}, where the backup ends", ErrorKind.WalGap, [id], [], 0));
-            return;
+            return null;
         }
         var missing = route.FindMissing(received);
         if (route.ReceivedEnd < backup.EndLsn)
@@ -243,12 +243,12 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, Receiver
         {
             _damage.Add(new($"WAL segment {route.Missing}", $"WAL is missing, {missing}: no restore crosses that", ErrorKind.WalGap, [id], [], 0));
         }
+        return missing;
     }
 
     // On timelines that the server has left: what is here of them can be asked for by name.
-    void FindMissingElsewhere(ReceivedWal received, PresentTimeline present, IReadOnlyList<BackupInfo> infos, IReadOnlyList<BackupRecord> all)
+    void FindMissingElsewhere(ReceivedWal received, IReadOnlyList<BackupInfo> infos, IReadOnlyList<BackupRecord> all, HashSet<MissingWal> told)
     {
-        var told = infos.Select(i => present.RouteFrom(i)?.FindMissing(received)).OfType<MissingWal>().ToHashSet();
         var holes = new WalHoles(received).Of(all).Where(h => infos.Any(i => i.BackupId == h.Key.ToString())).SelectMany(static h => h.Value, static (h, missing) => (Backup: h.Key, Missing: missing));
         foreach (var hole in holes.Where(h => !h.Missing.IsRecorded && !told.Contains(h.Missing)).GroupBy(static h => h.Missing, static h => h.Backup))
         {
