@@ -72,11 +72,10 @@ public static class HeldProof
     static async Task<HeldAnswer> CompareAsync(
         ConnectionTarget target, SegmentName name, SegmentSize size, ReadOnlyMemory<byte> held, string whatToDo, ILogger logger, CancellationToken cancellationToken)
     {
-        using var deadline = new WireDeadline(target.CommandTimeout, cancellationToken);
         try
         {
             await using var connection = await ReplicationConnection.ConnectAsync(target, cancellationToken);
-            return await connection.StartAsync(null, name.Start(size), name.Timeline, cancellationToken) is null && await IsEqualAsync(connection, held, name, size, whatToDo, deadline)
+            return await connection.StartAsync(null, name.Start(size), name.Timeline, cancellationToken) is null && await IsEqualAsync(connection, target, held, name, size, whatToDo, cancellationToken)
                 ? HeldAnswer.Equal : HeldAnswer.Untold;
         }
         catch (BarkeepException e) when (e.Kind is ErrorKind.WalGap or ErrorKind.NoFreeWalSender)
@@ -84,18 +83,16 @@ public static class HeldProof
             logger.LogInformation("whether {Segment} is the server's cannot be told: {Reason}", name, e.Message);
             return e.Kind == ErrorKind.WalGap ? HeldAnswer.Removed : HeldAnswer.Untold;
         }
-        catch (OperationCanceledException) when (deadline.Passed)
-        {
-            throw new BarkeepException(ErrorKind.ConnectionLost, $"{target}: no answer when asked for WAL of {name}", ConnectFailure.WhenSilent);
-        }
     }
 
     /// <returns>False when the stream ends before all has come.</returns>
-    static async Task<bool> IsEqualAsync(ReplicationConnection connection, ReadOnlyMemory<byte> held, SegmentName name, SegmentSize size, string whatToDo, WireDeadline deadline)
+    static async Task<bool> IsEqualAsync(
+        ReplicationConnection connection, ConnectionTarget target, ReadOnlyMemory<byte> held, SegmentName name, SegmentSize size, string whatToDo, CancellationToken cancellationToken)
     {
+        using var deadline = new WireDeadline(target.CommandTimeout, cancellationToken);
         for (var at = 0L; at < held.Length;)
         {
-            var message = await connection.ReadAsync(deadline.Token);
+            var message = await ReadAsync(connection, target, name, deadline);
             if (message.Kind == WalMessageKind.Keepalive)
             {
                 continue;
@@ -114,5 +111,17 @@ public static class HeldProof
             deadline.Renew();
         }
         return true;
+    }
+
+    static async ValueTask<WalMessage> ReadAsync(ReplicationConnection connection, ConnectionTarget target, SegmentName name, WireDeadline deadline)
+    {
+        try
+        {
+            return await connection.ReadAsync(deadline.Token);
+        }
+        catch (OperationCanceledException) when (deadline.Passed)
+        {
+            throw new BarkeepException(ErrorKind.ConnectionLost, $"{target}: no answer when asked for WAL of {name}", ConnectFailure.WhenSilent);
+        }
     }
 }

@@ -14,10 +14,10 @@ public sealed class HeldProofTests
     public async Task A_segment_that_comes_slowly_is_compared_to_its_end()
     {
         await using var reception = await ReceivedAsync();
-        await using var relay = new TcpRelay(reception.Cluster.Port) { Slowness = TimeSpan.FromMilliseconds(150) };
+        await using var relay = new TcpRelay(reception.Cluster.Port) { Slowness = TimeSpan.FromMilliseconds(400) };
         var before = relay.BytesToClients;
-        // All of it takes longer than an answer may.
-        var target = ConnectionTarget.ForStreaming(reception.Config with { Port = relay.Port }) with { CommandTimeout = TimeSpan.FromSeconds(2) };
+        // Sixteen parts take longer together than an answer may, and each a small part of that.
+        var target = ConnectionTarget.ForStreaming(reception.Config with { Port = relay.Port }) with { CommandTimeout = TimeSpan.FromSeconds(5) };
         await CheckAsync(reception, target, new LogLines());
         Assert.True(relay.BytesToClients - before >= reception.Size.Bytes);
     }
