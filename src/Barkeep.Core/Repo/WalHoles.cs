@@ -44,6 +44,10 @@ public sealed class WalHoles(ReceivedWal received)
     public MissingWal? LeftOf(Gap gap) =>
         WayOf(received.HistoryOf(gap.Timeline)).After(received.SegmentSize.NumberOf(gap.From)) is { } missing && missing.From < gap.To ? missing : null;
 
+    /// <summary>Whether the WAL after a backup has to be here: not after one that is kept by itself, unless it is the newest that is complete.</summary>
+    /// <param name="backups">All of the cluster, oldest first.</param>
+    public static bool MayRoll(BackupRecord backup, IReadOnlyList<BackupRecord> backups) => MayRoll(backup, backups.LastOrDefault(static b => b.State == BackupState.Done));
+
     static bool MayRoll(BackupRecord backup, BackupRecord? newest) => backup.Keep != KeepTarget.Standalone || newest is null || backup.Id >= newest.Id;
 
     IEnumerable<TimelineHistory> Histories(BackupInfo backup)

@@ -55,7 +55,8 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, Receiver
             var known = all.Select(static b => b.Info).OfType<BackupInfo>().ToList();
             _damage.AddRange(wal.Hurt.Select(h => h.ToDamage(received!, wal.HistoriesOf(known), known)));
             await UnmarkAsync(wal, received!, cancellationToken);
-            var told = infos.Select(i => FindMissing(received!, present!, i)).OfType<MissingWal>().ToHashSet();
+            var told = all.Where(b => ids.Contains(b.Id) && b.Info is not null)
+                .Select(b => FindMissing(received!, present!, b, WalHoles.MayRoll(b, all))).OfType<MissingWal>().ToHashSet();
             FindMissingElsewhere(received!, infos, all, told);
         }
         return new()
@@ -222,9 +223,9 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, Receiver
     }
 
     // WAL that is not here at all, on the way to the server's present. Returns what of it recovery comes to first.
-    MissingWal? FindMissing(ReceivedWal received, PresentTimeline present, BackupInfo backup)
+    MissingWal? FindMissing(ReceivedWal received, PresentTimeline present, BackupRecord record, bool mayRoll)
     {
-        var id = backup.Id;
+        var (id, backup) = (record.Id, record.Info!);
         if (present.RouteFrom(backup) is not { } route)
         {
             _damage.Add(new($"timeline {backup.Timeline}", $"no history leads on from {backup.EndLsn}, where the backup ends", ErrorKind.WalGap, [id], [], 0));
@@ -238,6 +239,11 @@ public sealed class BackupVerification(Lineage lineage, WalSpool spool, Receiver
         else if (missing is { IsRecorded: true } && route.EndBeyondGap(received) is not null)
         {
             _notes.Add($"WAL is missing, {missing}: no restore from backup {id} crosses that; the WAL after it is for later backups");
+        }
+        else if (missing is { IsRecorded: false } && !mayRoll)
+        {
+            // cron has removed it, as the user wanted: were that damage, a nightly run would fail until the backup is let go.
+            _notes.Add($"backup {id} is kept by itself, without the WAL after it: a restore from it ends at {route.End}");
         }
         else if (missing is { IsRecorded: false })
         {

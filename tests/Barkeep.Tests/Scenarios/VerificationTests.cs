@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
@@ -173,6 +174,38 @@ public sealed class VerificationTests(RestorableCluster cluster)
         Assert.Equal([$"pack {pack.Name}", $"WAL segment {segment}"], result.Damage.Select(static d => d.What));
         Assert.Equal([ErrorKind.ObjectMissing, ErrorKind.WalGap], result.Damage.Select(static d => d.Kind));
         RigRoot.Remove(locations.Home);
+    }
+
+    [Fact]
+    public async Task WAL_that_was_let_go_after_a_backup_kept_by_itself_is_no_damage()
+    {
+        await using var server = await TestCluster.StartNewAsync();
+        using var backup = new HandMadeBackup(server);
+        await server.SqlAsync("CREATE TABLE t (i int)");
+        var kept = await backup.TakeAsync();
+        for (var i = 0; i < 3; i++)
+        {
+            await server.SqlAsync($"INSERT INTO t VALUES ({i})");
+            await server.SqlAsync("SELECT pg_switch_wal()");
+        }
+        var newest = await backup.TakeAsync();
+        var lineage = await backup.LineageAsync();
+        await lineage.Backups.KeepAsync(kept, KeepTarget.Standalone, backup.Clock, default);
+        var before = (await lineage.Wal.ListSegmentsAsync(default)).Count;
+        await new Collector(await Repository.OpenAsync(backup.RepositoryDirectory, default), Server, backup.Locations).RunAsync(Collector.DefaultBudget, default);
+        Assert.True((await lineage.Wal.ListSegmentsAsync(default)).Count < before);
+
+        foreach (var ids in (BackupId[][])[[kept], [kept, newest]])
+        {
+            var result = await new BackupVerification(lineage, WalSpool.Of(lineage, Server, backup.Locations), null, 2, null).RunAsync(ids, default);
+            Assert.Empty(result.Damage);
+            Assert.StartsWith($"backup {kept} is kept by itself, without the WAL after it", Assert.Single(result.Notes), StringComparison.Ordinal);
+        }
+
+        // What nobody wanted gone is damage as ever.
+        await lineage.Backups.KeepAsync(kept, KeepTarget.Full, backup.Clock, default);
+        var hurt = await new BackupVerification(lineage, WalSpool.Of(lineage, Server, backup.Locations), null, 2, null).RunAsync([kept], default);
+        Assert.Equal(ErrorKind.WalGap, Assert.Single(hurt.Damage).Kind);
     }
 
     [Fact]
