@@ -119,6 +119,15 @@ public sealed class RecoveryCommandTests
         Assert.Contains("Checking the WAL that the restored server will get.", said.OutputLines);
         var segments = Directory.EnumerateFiles(Path.Combine(bench.Rig.RestoreDirectory, "pg_wal")).Select(static f => Path.GetFileName(f)).Where(static f => f.Length == 24).ToList();
         Assert.Single(segments);
+
+        // 1 is the end of WAL; that it does not come from a program that cannot be loaded here, of which the loader says 1 too, is looked at.
+        var setting = File.ReadLines(Path.Combine(bench.Rig.RestoreDirectory, "postgresql.auto.conf")).Last(static l => l.StartsWith("restore_command = '", StringComparison.Ordinal));
+        var command = setting["restore_command = '".Length..^1].Replace("''", "'", StringComparison.Ordinal).Replace("%f", "0000000100000FFF00000001", StringComparison.Ordinal).Replace("%p", "x", StringComparison.Ordinal);
+        Assert.Equal(1, (await Command.RunAsync("sh", "-c", command)).ExitCode);
+        var program = command.Split('\'')[3];
+        Assert.True(File.Exists(program), program);
+        Assert.InRange((await Command.RunAsync("sh", "-c", command.Replace(program, "/bin/false", StringComparison.Ordinal))).ExitCode, 200, 255);
+
         await using var restored = await TestCluster.OnDirectoryAsync(bench.Rig.RestoreDirectory, bench.Cluster);
         await restored.StartAsync();
         await restored.RecoveredAsync();

@@ -13,7 +13,7 @@ namespace Barkeep.Cli.Shared;
 /// </summary>
 abstract class RecoveryCommand : SessionCommand
 {
-    const int Trouble = 200;
+    public const int Trouble = 200;
 
     protected RecoveryCommand(string name, string description)
         : base(name, description)

@@ -120,8 +120,13 @@ sealed class RecoveryOptionGroup
         return own ?? (getWal || (parse.GetValue(_standby) && !noGetWal) ? GetWal(session, server) : null);
     }
 
-    static string GetWal(Session session, ServerName server) =>
-        $"BARKEEP_HOME={Quote(session.Locations.Home)} {Quote(OwnProgram.FileName)} wal-restore --partial {server} %f %p";
+    // 1 is the end of WAL to PostgreSQL, which then opens without the rest. It is also what the loader of programs says of one that was built for a newer
+    // system, as may happen where the server runs in a container of its own: so only a program that can run at all is believed.
+    static string GetWal(Session session, ServerName server)
+    {
+        var program = Quote(OwnProgram.FileName);
+        return $"BARKEEP_HOME={Quote(session.Locations.Home)} {program} wal-restore --partial {server} %f %p || {{ status=$?; {program} --version >/dev/null || exit {RecoveryCommand.Trouble}; exit $status; }}";
+    }
 
     // For the shell, and for PostgreSQL, which replaces what follows a percent sign.
     static string Quote(string text) => $"'{text.Replace("'", @"'\''", StringComparison.Ordinal).Replace("%", "%%", StringComparison.Ordinal)}'";
