@@ -100,6 +100,7 @@ public static class RestoreJob
         source = options.Narrow?.Invoke(source) ?? source;
         WalLosses.Tell(source, options.Timeline, warnings);
         await TimelineAtTime.TellAsync(source, options, choice.SpoolOf(source.Lineage), warnings, cancellationToken);
+        await ClockSetBack.TellAsync(source, options, choice.SpoolOf(source.Lineage), warnings, cancellationToken);
         await UnfinishedAtStop.CheckAsync(source, options, choice.SpoolOf(source.Lineage), warnings, cancellationToken);
 
         // 3. Where everything goes, and whether what is there may be written over.
