@@ -19,17 +19,23 @@ public sealed class ConfigReader(Locations locations, IReadOnlyDictionary<string
     public static IReadOnlyDictionary<string, string> Environment() =>
         System.Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().ToDictionary(static e => (string)e.Key, static e => (string?)e.Value ?? "");
 
-    /// <summary>The servers that have a file, by name.</summary>
-    /// <exception cref="BarkeepException">Configuration: there is no such directory, or a file's name is no server's.</exception>
-    public IReadOnlyList<ServerName> ListServers()
+    /// <summary>
+    /// The servers that have a file or were set up here, by name. Of those that have lost their file, as where a volume is not mounted, <see cref="Read"/>
+    /// says so: they must not be passed over.
+    /// </summary>
+    /// <exception cref="BarkeepException">Configuration: there is no such directory, or a file's name is no server's. Storage.</exception>
+    public IReadOnlyList<ServerName> ListServers() => [.. ListConfigured().Union(SetupFile.ListServers(Locations)).Order()];
+
+    /// <summary>For a name that is no server's.</summary>
+    public BarkeepException Unknown(string name) => new(ErrorKind.UnknownServer, $"unknown server '{name}'", $"configured in {Locations.ConfigDirectory}: {Known()}");
+
+    IReadOnlyList<ServerName> ListConfigured()
     {
         if (!Directory.Exists(Locations.ConfigDirectory))
         {
             throw new BarkeepException(ErrorKind.Configuration, $"the configuration directory {Locations.ConfigDirectory} does not exist", "create it, or set BARKEEP_CONFIG_DIR");
         }
-        var names = Directory.EnumerateFiles(Locations.ConfigDirectory, "*.json").Select(static f => ServerName.Parse(Path.GetFileNameWithoutExtension(f))).ToList();
-        names.Sort();
-        return names;
+        return [.. Directory.EnumerateFiles(Locations.ConfigDirectory, "*.json").Select(static f => ServerName.Parse(Path.GetFileNameWithoutExtension(f))).Order()];
     }
 
     /// <summary>One server's configuration.</summary>
@@ -38,7 +44,7 @@ public sealed class ConfigReader(Locations locations, IReadOnlyDictionary<string
     {
         if (!File.Exists(Locations.ConfigFile(server)))
         {
-            throw new BarkeepException(ErrorKind.UnknownServer, $"unknown server '{server}'", $"configured in {Locations.ConfigDirectory}: {Known()}");
+            throw File.Exists(Locations.SetupFile(server)) ? Lost(server) : Unknown(server.ToString());
         }
         var values = new Dictionary<string, string>(StringComparer.Ordinal);
         Add(values, ReadFile(Locations.ConfigFile(server)));
@@ -156,5 +162,10 @@ public sealed class ConfigReader(Locations locations, IReadOnlyDictionary<string
         }
     }
 
-    string Known() => Directory.Exists(Locations.ConfigDirectory) && ListServers() is { Count: > 0 } servers ? string.Join(", ", servers) : "none";
+    BarkeepException Lost(ServerName server) => new(
+        ErrorKind.UnknownServer,
+        $"server {server} is set up in {Locations.ServerDirectory(server)}, but its configuration {Locations.ConfigFile(server)} is gone: it is not backed up",
+        $"put the file back; or, to back it up no more, remove {Locations.SetupFile(server)}: what is stored can still be restored");
+
+    string Known() => Directory.Exists(Locations.ConfigDirectory) && ListConfigured() is { Count: > 0 } servers ? string.Join(", ", servers) : "none";
 }

@@ -9,6 +9,22 @@ public sealed record SetupFile(int Version, DateTimeOffset SetUpAt, IReadOnlyDic
 {
     const int Current = 1;
 
+    /// <summary>The servers that have been set up in this home, in no order.</summary>
+    /// <exception cref="BarkeepException">Storage.</exception>
+    public static IReadOnlyList<ServerName> ListServers(Locations locations)
+    {
+        try
+        {
+            return Directory.Exists(locations.Home) ? [.. Directory.EnumerateDirectories(locations.Home).SelectMany(Named).Where(s => File.Exists(locations.SetupFile(s)))] : [];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Errno.From(e, $"listing {locations.Home}");
+        }
+
+        static IEnumerable<ServerName> Named(string directory) => ServerName.TryParse(Path.GetFileName(directory), out var server) ? [server] : [];
+    }
+
     /// <summary>Null when the server has not been set up.</summary>
     /// <exception cref="BarkeepException">NewerRepository; Damaged.</exception>
     public static SetupFile? TryRead(string path) =>

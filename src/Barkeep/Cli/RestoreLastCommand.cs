@@ -31,9 +31,9 @@ sealed class RestoreLastCommand : SessionCommand
         return 0;
     }
 
-    static ServerName Only(Session session) => session.ListConfigured() switch
+    static ServerName Only(Session session) => session.ListServers() switch
     {
         [var server] => server,
-        var several => throw new BarkeepException(ErrorKind.Usage, "several servers are configured", $"say which: restore-last {string.Join(" | ", several)}"),
+        var several => throw new BarkeepException(ErrorKind.Usage, "there are several servers", $"say which: restore-last {string.Join(" | ", several)}"),
     };
 }

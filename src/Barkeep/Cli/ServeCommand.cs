@@ -44,9 +44,7 @@ sealed class ServeCommand() : SessionCommand("serve", "Stay up and run cron ever
     }
 
     // The home's directories tell it: configuration may be broken without serve caring.
-    static bool IsAnySetUp(Session session) =>
-        Directory.Exists(session.Locations.Home)
-        && Directory.EnumerateDirectories(session.Locations.Home).Any(d => ServerName.TryParse(Path.GetFileName(d), out var server) && session.IsSetUp(server));
+    static bool IsAnySetUp(Session session) => SetupFile.ListServers(session.Locations).Count > 0;
 
     static int? StartCron(Session session)
     {

@@ -34,21 +34,21 @@ sealed class Session
         };
     }
 
-    /// <summary>The servers that the arguments name; <c>all</c> is all that are configured.</summary>
+    /// <summary>The servers that the arguments name; <c>all</c> is all that are configured, and those that were and are set up.</summary>
     /// <exception cref="BarkeepException">UnknownServer. Configuration: none is configured, which for who asks for all is no success: the volume may not be mounted.</exception>
     public IReadOnlyList<ServerName> Select(IEnumerable<string> names)
     {
         var selected = new List<ServerName>();
         foreach (var name in names)
         {
-            selected.AddRange(name == "all" ? ListConfigured() : [Find(name)]);
+            selected.AddRange(name == "all" ? ListServers() : [Find(name)]);
         }
         return [.. selected.Distinct()];
     }
 
-    /// <summary>All servers that are configured, at least one.</summary>
+    /// <summary>All servers that are configured or set up, at least one.</summary>
     /// <exception cref="BarkeepException">Configuration.</exception>
-    public IReadOnlyList<ServerName> ListConfigured() => Config.ListServers() is { Count: > 0 } servers ? servers : throw NoneConfigured();
+    public IReadOnlyList<ServerName> ListServers() => Config.ListServers() is { Count: > 0 } servers ? servers : throw NoneConfigured();
 
     public BarkeepException NoneConfigured() =>
         new(ErrorKind.Configuration, $"no server is configured in {Locations.ConfigDirectory}", "put a file there, such as montagu.json");
@@ -88,7 +88,7 @@ sealed class Session
             return server;
         }
         server = Find(name);
-        return File.Exists(Locations.ConfigFile(server)) ? server : throw Unknown(name);
+        return File.Exists(Locations.ConfigFile(server)) ? server : throw Config.Unknown(name);
     }
 
     /// <summary>The present cluster of a server that has been set up.</summary>
@@ -121,13 +121,7 @@ sealed class Session
         return code;
     }
 
-    ServerName Find(string name) => ServerName.TryParse(name, out var server) ? server : throw Unknown(name);
-
-    BarkeepException Unknown(string name)
-    {
-        var known = Config.ListServers();
-        return new(ErrorKind.UnknownServer, $"unknown server '{name}'", $"configured in {Locations.ConfigDirectory}: {(known.Count == 0 ? "none" : string.Join(", ", known))}");
-    }
+    ServerName Find(string name) => ServerName.TryParse(name, out var server) ? server : throw Config.Unknown(name);
 
     static LogLevel LevelOf(ParseResult parse) => parse.GetValue(GlobalOptions.Debug) ? LogLevel.Debug : parse.GetValue(GlobalOptions.LogLevel)?.ToUpperInvariant() switch
     {

@@ -99,6 +99,30 @@ public sealed class BadInputTests : IAsyncLifetime
         Assert.StartsWith($"WARNING: no server is configured in {_rig.ConfigDirectory}", (await _rig.RunAsync("barman", "-q", "cron")).Checked().Error, StringComparison.Ordinal);
     }
 
+    // As a volume that is half mounted leaves it.
+    [Fact]
+    public async Task A_server_that_is_set_up_and_has_lost_its_configuration_is_not_passed_over()
+    {
+        await ConfigureAsync("other", Good);
+        (await _rig.RunAsync("setup-barman", "--no-verify", "other")).Checked();
+        File.Delete(Path.Combine(_rig.ConfigDirectory, "other.json"));
+        var lost = $"server other is set up in {_rig.Home}/other, but its configuration {_rig.ConfigDirectory}/other.json is gone";
+        foreach (var command in (string[])["check all", "check other", "show-servers all", "list-servers", "backup all", "cron", "-q cron"])
+        {
+            var result = await _rig.RunAsync(["barman", .. command.Split(' ')]);
+            Assert.NotEqual(0, result.ExitCode);
+            Assert.Contains($"ERROR: {lost}", result.Error, StringComparison.Ordinal);
+        }
+        Assert.Equal("montagu - montagu\n", (await _rig.RunAsync("barman", "list-servers")).Output);
+        Assert.Contains($"other.configuration: FAILED ({lost}", (await _rig.RunAsync("barman", "check", "--nagios", "all")).Output, StringComparison.Ordinal);
+
+        // With the only configuration there is, too; and one that is given up is told no more.
+        File.Delete(Path.Combine(_rig.ConfigDirectory, "montagu.json"));
+        await _rig.RefusedAsync(ErrorKind.UnknownServer, lost, "barman", "check", "all");
+        File.Delete(Path.Combine(_rig.Home, "other", "server.json"));
+        await _rig.RefusedAsync(ErrorKind.Configuration, "no server is configured", "barman", "check", "all");
+    }
+
     [Fact]
     public async Task A_server_file_whose_name_is_no_servers_is_named()
     {
