@@ -8,7 +8,7 @@ namespace Barkeep.Backups;
 /// <summary>
 /// Deletes a backup. No other backup notices: pages that it shares stay, and so does all WAL that another needs. Whatever else runs may go on running.
 /// </summary>
-/// <param name="minimumRedundancy">So many usable backups of the present cluster stay.</param>
+/// <param name="minimumRedundancy">So many backups of the present cluster stay that can be restored, as far as is known.</param>
 public sealed class BackupDeletion(Repository repository, ServerName server, Locations locations, TimeProvider time, int minimumRedundancy = 0)
 {
     /// <summary>What runs before and after; null for nothing.</summary>
@@ -56,7 +56,7 @@ public sealed class BackupDeletion(Repository repository, ServerName server, Loc
 
     static async Task<CollectionResult?> TryRefuseAsync(BackupRemoval removal, BackupId id, CancellationToken cancellationToken)
     {
-        if (removal.Refusal(await removal.Lineage.Backups.ListPartsAsync(cancellationToken), id) is not { } reason)
+        if (removal.Refusal(await removal.Lineage.Backups.ListPartsAsync(cancellationToken), await removal.FindUnsoundAsync(cancellationToken), id) is not { } reason)
         {
             return null;
         }

@@ -7,19 +7,43 @@ namespace Barkeep.Backups;
 /// <param name="Minimum">So many usable backups of this lineage stay.</param>
 sealed record BackupRemoval(Lineage Lineage, IReadOnlyCollection<BackupId> Ids, int Minimum)
 {
+    /// <summary>The lineage's backups that are known not to be restorable: their manifest is damaged, or pages that they need are. None where nothing is counted.</summary>
+    public async Task<IReadOnlySet<BackupId>> FindUnsoundAsync(CancellationToken cancellationToken)
+    {
+        var unsound = new HashSet<BackupId>();
+        if (Minimum > 0)
+        {
+            var hurt = await HurtPacks.ReadAsync(Lineage, cancellationToken);
+            foreach (var backup in await Lineage.Backups.ListAsync(cancellationToken))
+            {
+                if (backup.State == BackupState.Damaged || (await hurt.FindAsync(backup.Id, cancellationToken)).Count > 0)
+                {
+                    unsound.Add(backup.Id);
+                }
+            }
+        }
+        return unsound;
+    }
+
     /// <summary>Why a backup may not be removed, as it follows "Skipping delete of backup …"; null when it may.</summary>
     /// <param name="backups">What is there now.</param>
-    public string? Refusal(IReadOnlyList<(BackupId Id, BackupParts Parts)> backups, BackupId id)
+    /// <param name="unsound">As of <see cref="FindUnsoundAsync"/>.</param>
+    public string? Refusal(IReadOnlyList<(BackupId Id, BackupParts Parts)> backups, IReadOnlySet<BackupId> unsound, BackupId id)
     {
         var parts = backups.FirstOrDefault(b => b.Id == id).Parts;
         if (BackupCatalog.KeepOf(parts) is { } target)
         {
             return $"as it has a current keep request ({(target == KeepTarget.Full ? "full" : "standalone")}). If you really want to delete this backup please remove the keep and try again.";
         }
-        var usable = backups.Count(static b => IsUsable(b.Parts));
-        return IsUsable(parts) && usable <= Minimum
-            ? string.Create(CultureInfo.InvariantCulture, $"due to minimum redundancy requirements (minimum redundancy = {Minimum}, current redundancy = {usable})")
-            : null;
+        var usable = backups.Where(static b => IsUsable(b.Parts)).ToList();
+        var sound = usable.Count(b => !unsound.Contains(b.Id));
+        // One that is damaged is no loss, but may be what is mended once the repository's copy is here: where it is one of the last, it stays too.
+        if (!IsUsable(parts) || (usable.Count > Minimum && (sound > Minimum || unsound.Contains(id))))
+        {
+            return null;
+        }
+        var others = usable.Count == sound ? "" : string.Create(CultureInfo.InvariantCulture, $", besides {usable.Count - sound} that cannot be restored");
+        return string.Create(CultureInfo.InvariantCulture, $"due to minimum redundancy requirements (minimum redundancy = {Minimum}, current redundancy = {sound}{others})");
     }
 
     static bool IsUsable(BackupParts parts) => parts.HasFlag(BackupParts.Manifest | BackupParts.Complete);

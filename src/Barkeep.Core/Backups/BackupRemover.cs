@@ -21,9 +21,10 @@ sealed class BackupRemover(ServerName server, Locations locations)
         using var turn = DutyLock.TryTake(locations.CatalogLock(server))
             ?? throw new BarkeepException(ErrorKind.Busy, $"another command is keeping or deleting a backup of server {server}", "run the command again");
         var there = (await removal.Lineage.Backups.ListPartsAsync(cancellationToken)).ToList();
+        var unsound = await removal.FindUnsoundAsync(cancellationToken);
         foreach (var id in removal.Ids)
         {
-            if (removal.Refusal(there, id) is { } refusal)
+            if (removal.Refusal(there, unsound, id) is { } refusal)
             {
                 result.RefusedBackups.Add((id, refusal));
                 continue;

@@ -48,6 +48,12 @@ public sealed record HealthFacts
     /// <summary>Packs that were found to be damaged, as manifests name them.</summary>
     public IReadOnlySet<string> DamagedPacks { get; init; } = new HashSet<string>();
 
+    /// <summary>Backups that need pages that are known to be damaged.</summary>
+    public IReadOnlySet<BackupId> HurtBackups { get; init; } = new HashSet<BackupId>();
+
+    /// <summary>How many there are that can be restored, as far as is known.</summary>
+    public int Redundancy => Backups.Count(b => b.State == BackupState.Done && !HurtBackups.Contains(b.Id));
+
     /// <summary>Stored bytes of its WAL.</summary>
     public long WalBytes { get; init; }
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Barkeep.Common;
 using Barkeep.Configuration;
-using Barkeep.Repo;
 
 namespace Barkeep.Health;
 
@@ -53,8 +52,9 @@ static class RetentionChecks
     static Finding Redundancy(HealthFacts facts)
     {
         const string Name = "minimum redundancy requirements";
-        var count = facts.Backups.Count(static b => b.State == BackupState.Done);
-        var hint = string.Create(CultureInfo.InvariantCulture, $"have {count} backups, expected at least {facts.Config.MinimumRedundancy}");
+        var count = facts.Redundancy;
+        var hurt = facts.HurtBackups.Count == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"; {facts.HurtBackups.Count} more cannot be restored: they need damaged pages");
+        var hint = string.Create(CultureInfo.InvariantCulture, $"have {count} backups, expected at least {facts.Config.MinimumRedundancy}{hurt}");
         return count >= facts.Config.MinimumRedundancy ? Finding.Ok(Name, hint) : Finding.Failed(Name, hint);
     }
 

@@ -74,9 +74,6 @@ sealed class StatusCommand : SessionCommand
         }
     }
 
-    static string MinimumRedundancy(ServerConfig config, HealthFacts facts)
-    {
-        var count = facts.Backups.Count(static b => b.State == BackupState.Done);
-        return string.Create(CultureInfo.InvariantCulture, $"{(count >= config.MinimumRedundancy ? "satisfied" : "FAILED")} ({count}/{config.MinimumRedundancy})");
-    }
+    static string MinimumRedundancy(ServerConfig config, HealthFacts facts) =>
+        string.Create(CultureInfo.InvariantCulture, $"{(facts.Redundancy >= config.MinimumRedundancy ? "satisfied" : "FAILED")} ({facts.Redundancy}/{config.MinimumRedundancy})");
 }

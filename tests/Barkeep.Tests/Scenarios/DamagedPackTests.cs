@@ -64,6 +64,23 @@ public sealed class DamagedPackTests
             Assert.Contains(first, plan.Output, StringComparison.Ordinal);
         }
 
+        // It counts alone: it is not deleted where one is to stay, and where two are they are not there.
+        bench.Configure(("minimum_redundancy", 1));
+        Assert.Contains("minimum redundancy requirements: OK (have 1 backups, expected at least 1; 1 more cannot be restored", (await bench.BarmanAsync("check", "montagu")).Output, StringComparison.Ordinal);
+        Assert.Contains("satisfied (1/1)", (await bench.BarmanAsync("status", "montagu")).Checked().Output, StringComparison.Ordinal);
+        foreach (var option in (string[][])[["--dry-run"], []])
+        {
+            var kept = await bench.BarmanAsync(["delete", "montagu", first, .. option]);
+            Assert.Equal(1, kept.ExitCode);
+            Assert.Contains("(minimum redundancy = 1, current redundancy = 1, besides 1 that cannot be restored)", kept.Error, StringComparison.Ordinal);
+        }
+        Assert.Equal([first, second], await BackupsAsync(bench));
+        (await bench.BarmanAsync("delete", "montagu", second, "--dry-run")).Checked();
+        bench.Configure(("minimum_redundancy", 2));
+        Assert.Contains("minimum redundancy requirements: FAILED (have 1 backups, expected at least 2", (await bench.BarmanAsync("check", "montagu")).Output, StringComparison.Ordinal);
+        Assert.Equal(1, (await bench.BarmanAsync("delete", "montagu", second)).ExitCode);
+        bench.Configure();
+
         // All is well again, and stays.
         await File.WriteAllBytesAsync(Path.Combine(RootOf(await LineageAsync(bench), bench), "packs", second, "0001"), sound);
         (await bench.BarmanAsync("verify-backup", "montagu", "all")).Checked();
