@@ -2,6 +2,7 @@ using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
+using Barkeep.Wal;
 
 namespace Barkeep.Cli.Shared;
 
@@ -107,7 +108,7 @@ sealed class ServerBackups
         {
             var received = await ReceivedWal.ListAsync(lineage.Wal, session.SpoolOf(server, lineage), cancellationToken);
             received.Notes.ToList().ForEach(session.Output.Warning);
-            Count(backups, received.Stored);
+            Count(backups, received.Stored, received.HistoryOf);
             var missing = new WalHoles(received).Of([.. backups.Select(static b => b.Record)]);
             foreach (var backup in backups.Where(static b => b.Info is not null))
             {
@@ -118,15 +119,27 @@ sealed class ServerBackups
         catch (BarkeepException e) when (e.Kind is ErrorKind.Damaged or ErrorKind.NewerRepository)
         {
             session.Output.Warning($"what WAL is missing is not known: {e.Line}");
-            Count(backups, await lineage.Wal.ListSegmentsAsync(cancellationToken));
+            Count(backups, await lineage.Wal.ListSegmentsAsync(cancellationToken), TimelineHistory.Initial);
         }
     }
 
-    // A segment belongs to the newest backup that begins at or before it: to its own WAL up to its end, to the WAL after it from there.
-    static void Count(List<ServerBackup> backups, IReadOnlyList<StoredSegment> segments)
+    // A segment belongs to the newest backup that leads to its timeline and begins at or before it: to its own WAL up to its end, to the WAL after it from there.
+    static void Count(List<ServerBackup> backups, IReadOnlyList<StoredSegment> segments, Func<TimelineId, TimelineHistory> historyOf)
     {
-        var size = backups[0].Lineage.Identity.SegmentSize;
-        var started = backups.Where(static b => b.Info is not null).OrderBy(static b => b.BeginLsn).ToArray();
+        foreach (var timeline in segments.GroupBy(static s => s.Name.Timeline))
+        {
+            var history = historyOf(timeline.Key);
+            Count([.. backups.Where(b => b.Info is { } info && history.Contains(info.TimelineId, b.EndLsn)).OrderBy(static b => b.BeginLsn)], timeline);
+        }
+    }
+
+    static void Count(ServerBackup[] started, IEnumerable<StoredSegment> segments)
+    {
+        if (started.Length == 0)
+        {
+            return;
+        }
+        var size = started[0].Lineage.Identity.SegmentSize;
         var begins = started.Select(b => b.BeginLsn.AlignDown(size.Bytes)).ToArray();
         foreach (var segment in segments)
         {
