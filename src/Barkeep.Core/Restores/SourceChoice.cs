@@ -13,7 +13,7 @@ namespace Barkeep.Restores;
 sealed class SourceChoice(RestoreOptions options, List<string> warnings, bool isOccupied)
 {
     Lineage? _current;
-    bool _isOneElsewhere;
+    readonly List<(BackupId Id, string Told)> _elsewhere = [];
     bool _isOneUnusable;
     readonly Dictionary<Lineage, Sight> _seen = [];
     readonly Dictionary<(Lineage Lineage, TimelineId Timeline, Lsn End), WalRoute> _trimmed = [];
@@ -28,7 +28,9 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings, bool is
         _current = repository.Current;
         if (options.Backup is not { } id)
         {
-            return await NewestAsync(repository, cancellationToken) ?? throw Nothing(directory);
+            var newest = await NewestAsync(repository, cancellationToken);
+            TellElsewhere();
+            return newest ?? throw Nothing(directory);
         }
         var (lineage, backup) = await repository.TryFindAsync(id, cancellationToken)
             ?? throw new BarkeepException(ErrorKind.UnknownBackup, $"server {options.Server} has no backup {id}", $"barman list-backup {options.Server} shows which there are");
@@ -74,7 +76,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings, bool is
                 }
                 else if (await TryOpenAsync(candidate, cancellationToken) is { } source)
                 {
-                    warnings.AddRange(left.Select(static c => $"backup {c.Backup.Id} is newer, and is passed over: it is on timeline {TimelineOf(c)}, which the server has left; with --target-tli {TimelineOf(c)} it is restored"));
+                    warnings.AddRange(left.GroupBy(TimelineOf, static c => c.Backup.Id).Select(static g => TellLeft(g.Key, [.. g.Order()])));
                     return source;
                 }
             }
@@ -99,6 +101,10 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings, bool is
         }
         return refused is null ? null : throw await WithWayOutAsync(refused, repository, cancellationToken);
     }
+
+    static string TellLeft(TimelineId timeline, IReadOnlyList<BackupId> ids) => ids.Count == 1
+        ? $"backup {ids[0]} is newer, and is passed over: it is on timeline {timeline}, which the server has left; with --target-tli {timeline} it is restored"
+        : $"{ids.Count} backups, {ids[0]} to {ids[^1]}, are newer, and are passed over: they are on timeline {timeline}, which the server has left; with --target-tli {timeline} the newest of them is restored";
 
     static TimelineId TimelineOf(RestoreCandidate candidate) => candidate.Route.History.Timeline;
 
@@ -180,10 +186,34 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings, bool is
         catch (BarkeepException e) when (e.Kind is ErrorKind.BackupUnusable or ErrorKind.TargetUnreachable or ErrorKind.WalGap or ErrorKind.Damaged or ErrorKind.ObjectMissing or ErrorKind.HostilePath or ErrorKind.Storage)
         {
             var subject = $"backup {backup.Id} ";
-            _isOneElsewhere |= e.Kind == ErrorKind.TargetUnreachable;
-            _isOneUnusable |= e.Kind != ErrorKind.TargetUnreachable;
-            told.Add($"{subject}is passed over: {(e.Message.StartsWith(subject, StringComparison.Ordinal) ? "it " + e.Message[subject.Length..] : e.Message)}");
+            var line = $"{subject}is passed over: {(e.Message.StartsWith(subject, StringComparison.Ordinal) ? "it " + e.Message[subject.Length..] : e.Message)}";
+            if (e.Kind == ErrorKind.TargetUnreachable && told == warnings)
+            {
+                _elsewhere.Add((backup.Id, line));
+            }
+            else
+            {
+                _isOneUnusable |= e.Kind != ErrorKind.TargetUnreachable;
+                told.Add(line);
+            }
             return null;
+        }
+    }
+
+    // A line for each would hide what else there is to say: of a timeline that was left long ago, hundreds are newer.
+    void TellElsewhere()
+    {
+        switch (_elsewhere)
+        {
+            case []:
+                break;
+            case [var (_, told)]:
+                warnings.Add(told);
+                break;
+            default:
+                var ids = _elsewhere.Select(static e => e.Id).Order().ToList();
+                warnings.Add($"{ids.Count} backups, {ids[0]} to {ids[^1]}, are passed over: they are not in the history of timeline {options.Timeline}");
+                break;
         }
     }
 
@@ -284,7 +314,7 @@ sealed class SourceChoice(RestoreOptions options, List<string> warnings, bool is
 
     BarkeepException Nothing(string directory)
     {
-        if (_isOneElsewhere && !_isOneUnusable && options.Timeline.For(TimelineId.First) is { } wanted)
+        if (_elsewhere.Count > 0 && !_isOneUnusable && options.Timeline.For(TimelineId.First) is { } wanted)
         {
             var known = _seen.Values.SelectMany(static s => s.Received.Timelines).Distinct().Order().ToList();
             return new(
