@@ -123,7 +123,7 @@ public static class Checklist
     {
         const string Name = "archiver errors";
         return facts.Conflicts is [var first, ..]
-            ? Finding.Failed(Name, $"{facts.Conflicts.Count} WAL files were refused because others of the same name were here, the first {first.File}: two clusters write one timeline; end one, then remove {first.ObjectName} from the repository")
+            ? Finding.Failed(Name, $"{facts.Conflicts.Count} WAL files were refused because they contradict what was here, the first {first.File}: two clusters write one timeline; end one, then remove {first.ObjectName} from the repository")
             : Finding.Ok(Name);
     }
 

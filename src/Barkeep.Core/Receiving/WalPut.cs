@@ -28,24 +28,33 @@ public sealed class WalPut(Repository repository, Func<Lineage, WalSpool> spoolO
             return WalPutOutcome.NotKept;
         }
         var lineage = FindLineage(name, content, systemId);
+        if (name.Kind == WalFileKind.History && await FindContradictionAsync(lineage, name, content, cancellationToken) is { } contradiction)
+        {
+            throw await KeepApartAsync(lineage, name, content, contradiction, null, cancellationToken);
+        }
         try
         {
             return name.Kind switch
             {
-                WalFileKind.History => await PutHistoryAsync(lineage, name, content, cancellationToken),
+                WalFileKind.History => await lineage.Wal.PutHistoryAsync(name.Timeline, content, cancellationToken) ? WalPutOutcome.Stored : WalPutOutcome.AlreadyThere,
                 WalFileKind.Partial => await PutPartialAsync(lineage, name, content, cancellationToken),
                 _ => await PutSegmentAsync(lineage, name, content, cancellationToken),
             };
         }
         catch (BarkeepException e) when (e.Kind == ErrorKind.WalDiverged)
         {
-            var conflict = await lineage.Wal.KeepConflictAsync(name, content, cancellationToken);
-            throw new BarkeepException(
-                ErrorKind.WalDiverged,
-                $"{name} is refused: other WAL of that name was received before; these bytes are kept as {conflict.ObjectName}",
-                "two clusters write the same timeline: give one of them a server of its own, or none",
-                e);
+            throw await KeepApartAsync(lineage, name, content, "other WAL of that name was received before", e, cancellationToken);
         }
+    }
+
+    static async Task<BarkeepException> KeepApartAsync(Lineage lineage, WalFileName name, byte[] content, string why, BarkeepException? inner, CancellationToken cancellationToken)
+    {
+        var conflict = await lineage.Wal.KeepConflictAsync(name, content, cancellationToken);
+        return new(
+            ErrorKind.WalDiverged,
+            $"{name} is refused: {why}; these bytes are kept as {conflict.ObjectName}",
+            "two clusters write the same timeline: give one of them a server of its own, or none",
+            inner);
     }
 
     Lineage FindLineage(WalFileName name, byte[] content, ulong? systemId)
@@ -63,20 +72,27 @@ public sealed class WalPut(Repository repository, Func<Lineage, WalSpool> spoolO
                 "name the server that it belongs to; after initdb or pg_upgrade run setup-barman --accept-new-system");
     }
 
-    static async Task<WalPutOutcome> PutHistoryAsync(Lineage lineage, WalFileName name, byte[] content, CancellationToken cancellationToken)
+    // What is here already was judged when it came.
+    async Task<string?> FindContradictionAsync(Lineage lineage, WalFileName name, byte[] content, CancellationToken cancellationToken)
+    {
+        var history = ParseHistory(name, content);
+        return await lineage.Wal.HasSoundHistoryAsync(name.Timeline, cancellationToken)
+            ? null
+            : await HistoryProof.FindContradictionAsync(lineage, spoolOf(lineage), history, cancellationToken);
+    }
+
+    static TimelineHistory ParseHistory(WalFileName name, byte[] content)
     {
         try
         {
-            if (content.Length > MaxHistoryLength || TimelineHistory.Parse(name.Timeline, content).Ancestors.Count == 0)
-            {
-                throw NotWal(name, "it names no timeline that it comes from");
-            }
+            return content.Length <= MaxHistoryLength && TimelineHistory.Parse(name.Timeline, content) is { Ancestors.Count: > 0 } history
+                ? history
+                : throw NotWal(name, "it names no timeline that it comes from");
         }
         catch (FormatException e)
         {
             throw NotWal(name, e.Message);
         }
-        return await lineage.Wal.PutHistoryAsync(name.Timeline, content, cancellationToken) ? WalPutOutcome.Stored : WalPutOutcome.AlreadyThere;
     }
 
     async Task<WalPutOutcome> PutSegmentAsync(Lineage lineage, WalFileName name, byte[] content, CancellationToken cancellationToken)

@@ -240,7 +240,7 @@ public sealed class WalArchive
         return new(file, _root + name);
     }
 
-    /// <summary>All files that were refused because others of the same name were here, by name.</summary>
+    /// <summary>All files that were refused because they contradict what was here, by name.</summary>
     public async Task<IReadOnlyList<WalConflict>> ListConflictsAsync(CancellationToken cancellationToken)
     {
         var conflicts = new List<WalConflict>();

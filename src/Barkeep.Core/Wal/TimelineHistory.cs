@@ -52,6 +52,25 @@ public sealed class TimelineHistory
         return new(timeline, ancestors);
     }
 
+    /// <summary>A timeline of which both speak and know different origins, so that not both can be of one cluster: a server copies its parent's history. Null when there is none.</summary>
+    public TimelineId? FindConflict(TimelineHistory other)
+    {
+        foreach (var timeline in Ancestors.Select(static a => a.Timeline).Append(Timeline))
+        {
+            if (other.OriginOf(timeline) is { } theirs && !theirs.SequenceEqual(OriginOf(timeline)!))
+            {
+                return timeline;
+            }
+        }
+        return null;
+    }
+
+    // The ancestors of this timeline or of one of its ancestors; null for any other.
+    IEnumerable<Entry>? OriginOf(TimelineId timeline) =>
+        timeline == Timeline ? Ancestors
+        : Ancestors.Any(a => a.Timeline == timeline) ? Ancestors.TakeWhile(a => a.Timeline != timeline)
+        : null;
+
     /// <summary>Whether this timeline is, or descends from, <paramref name="timeline"/> at that position: its WAL up to there belongs to this history.</summary>
     public bool Contains(TimelineId timeline, Lsn lsn)
     {

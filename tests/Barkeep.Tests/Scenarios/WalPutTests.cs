@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using Barkeep.Common;
 using Barkeep.Receiving;
 using Barkeep.Repo;
@@ -93,7 +94,7 @@ public sealed class WalPutTests
         var conflict = Assert.Single(Directory.EnumerateFiles(bench.Rig.Home, $"{name}-*", SearchOption.AllDirectories));
         var check = await bench.BarmanAsync("check", "montagu");
         Assert.NotEqual(0, check.ExitCode);
-        Assert.Contains($"archiver errors: FAILED (1 WAL files were refused because others of the same name were here, the first {name}", check.Output, StringComparison.Ordinal);
+        Assert.Contains($"archiver errors: FAILED (1 WAL files were refused because they contradict what was here, the first {name}", check.Output, StringComparison.Ordinal);
 
         // Streamed instead of archived it is refused as well.
         bench.Configure(("port", two.Port));
@@ -236,6 +237,41 @@ public sealed class WalPutTests
         Assert.True(await reception.AssertEqualsServerAsync() >= 3);
         Assert.NotNull(await reception.Lineage.Wal.TryGetChangesAsync(second.Segment, default));
         Assert.Equal(WalPutOutcome.NotKept, await put.PutAsync(Name($"{first}.00000028.backup"), "START WAL LOCATION"u8.ToArray(), null, default));
+    }
+
+    [Fact]
+    public async Task A_history_that_cannot_be_true_is_refused_and_kept_apart()
+    {
+        await using var reception = await Reception.PrepareAsync();
+        var put = PutOf(reception, await OpenAsync(reception));
+        var wal = reception.Lineage.Wal;
+        Task<WalPutOutcome> PutAsync(uint timeline, string content) => put.PutAsync(Name(new TimelineId(timeline).HistoryFileName), Encoding.ASCII.GetBytes(content), null, default);
+
+        // A child knows where its parent came from, whichever of them is here first.
+        Assert.Equal(WalPutOutcome.Stored, await PutAsync(3, "1\t0/40000100\tno recovery target specified\n\n2\t0/50000000\tno recovery target specified\n"));
+        await wal.PutSegmentAsync(SegmentName.Of(new(6), reception.Size.NumberOf(new(0x40000000)), reception.Size), new MemoryStream(new byte[reception.Size.Bytes]), default);
+        foreach (var (timeline, content, why) in new[]
+        {
+            (2u, "1\t0/40000200\t", "it knows another origin of timeline 2 than the history of timeline 3"),
+            (4u, "2\t0/60000000\t", "it knows another origin of timeline 2 than"),
+            (5u, "1\t0/40000100\t\n2\t0/48000000\t\n3\t0/60000000\t", "it knows another origin of timeline 3 than"),
+            (6u, "1\t0/70000000\t", "lies before that"),
+            (7u, "1\t0/100\t", "timeline 1 cannot have been left at 0/100"),
+        })
+        {
+            var refusal = await Assert.ThrowsAsync<BarkeepException>(() => PutAsync(timeline, content));
+            Assert.Equal(ErrorKind.WalDiverged, refusal.Kind);
+            Assert.Contains(why, refusal.Message, StringComparison.Ordinal);
+            Assert.Contains($"conflicts/{new TimelineId(timeline).HistoryFileName}", refusal.Message, StringComparison.Ordinal);
+        }
+        Assert.Equal([new(3)], await wal.ListHistoriesAsync(default));
+        Assert.Equal(5, (await wal.ListConflictsAsync(default)).Count);
+
+        // What agrees is taken, branches of one timeline too.
+        Assert.Equal(WalPutOutcome.Stored, await PutAsync(2, "1\t0/40000100\t"));
+        Assert.Equal(WalPutOutcome.AlreadyThere, await PutAsync(2, "1\t0/40000100\t"));
+        Assert.Equal(WalPutOutcome.Stored, await PutAsync(4, "1\t0/40000100\t\n2\t0/48000000\t"));
+        Assert.Equal(WalPutOutcome.Stored, await PutAsync(6, "1\t0/40000080\t"));
     }
 
     [Fact]
