@@ -22,6 +22,11 @@ public sealed class SpoolArchiving(ServerConfig config, Locations locations, Lin
     /// <exception cref="BarkeepException">WalTimeout: the receiver has not done it in time. Failed: a script does not want it. Damaged, WalDiverged, DiskFull, Storage.</exception>
     public async Task RunAsync(IReadOnlyList<SegmentName> segments, TimeSpan limit, CancellationToken cancellationToken)
     {
+        if (segments.Count == 0)
+        {
+            // Before the first receiver there is no spool either.
+            return;
+        }
         using var duty = DutyLock.TryTake(locations.ReceiverLock(config.Name));
         if (duty is null)
         {

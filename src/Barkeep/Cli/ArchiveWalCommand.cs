@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Barkeep.Cli.Shared;
+using Barkeep.Configuration;
 using Barkeep.Receiving;
 
 namespace Barkeep.Cli;
@@ -9,14 +10,16 @@ sealed class ArchiveWalCommand : SessionCommand
 {
     static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
-    readonly Argument<string> _server = CommonArguments.Server();
+    readonly Argument<string[]> _servers = CommonArguments.Servers();
 
     public ArchiveWalCommand()
-        : base("archive-wal", "Put complete WAL files into the repository now.") => Add(_server);
+        : base("archive-wal", "Put complete WAL files into the repository now.") => Add(_servers);
 
-    public override async Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
+    public override Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken) =>
+        session.ForEachAsync(session.Select(parse.GetValue(_servers)!), server => RunAsync(session, session.ReadSetUp(server), cancellationToken));
+
+    static async Task<int> RunAsync(Session session, ServerConfig config, CancellationToken cancellationToken)
     {
-        var config = session.ReadSetUp(session.Read(parse.GetValue(_server)!).Name);
         var lineage = await session.OpenLineageAsync(config.Name, cancellationToken);
         var archiving = new SpoolArchiving(config, session.Locations, lineage, session.HooksWhileLockedOf(config), session.Time, session.Log);
         var segments = archiving.ListComplete();

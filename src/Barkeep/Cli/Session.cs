@@ -91,6 +91,10 @@ sealed class Session
         return File.Exists(Locations.ConfigFile(server)) ? server : throw Config.Unknown(name);
     }
 
+    /// <summary>As <see cref="Select"/>, of servers to restore.</summary>
+    /// <exception cref="BarkeepException">As <see cref="Select"/> and <see cref="FindForRestore"/>.</exception>
+    public IReadOnlyList<ServerName> SelectForRestore(IEnumerable<string> names) => [.. names.SelectMany(n => n == "all" ? ListServers() : [FindForRestore(n)]).Distinct()];
+
     /// <summary>The present cluster of a server that has been set up.</summary>
     public async Task<Lineage> OpenLineageAsync(ServerName server, CancellationToken cancellationToken) =>
         (await OpenRepositoryAsync(server, cancellationToken)).Current ?? throw NotSetUp(server);

@@ -13,26 +13,31 @@ sealed class TargetsCommand : SessionCommand
 {
     const int DefaultMinutes = 5;
 
-    readonly Argument<string> _server = CommonArguments.Server();
+    readonly Argument<string[]> _servers = CommonArguments.Servers();
     readonly Option<string> _around = new("--around") { Description = "also show what happened around this time: '2026-11-23 01:30:00+01:00'; without an offset it is in this machine's zone" };
     readonly Option<int?> _minutes = NumberOption.Between(1, 60 * 24, $"minutes before and after --around to show ({DefaultMinutes})", "--minutes", "--window");
 
     public TargetsCommand()
         : base("targets", "Show from when to when a server can be restored, and what happened around a time.")
     {
-        Add(_server);
+        Add(_servers);
         Add(_around);
         Add(_minutes);
     }
 
-    public override async Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
+    public override Task<int> RunAsync(Session session, ParseResult parse, CancellationToken cancellationToken)
     {
         var around = parse.GetValue(_around) is { } text ? TimeValue.Read(session, _around.Name, text) : (DateTimeOffset?)null;
         if (around is null && parse.GetValue(_minutes) is not null)
         {
             throw new BarkeepException(ErrorKind.Usage, "--minutes means nothing without --around");
         }
-        var server = session.FindForRestore(parse.GetValue(_server)!);
+        var distance = TimeSpan.FromMinutes(parse.GetValue(_minutes) ?? DefaultMinutes);
+        return session.ForEachAsync(session.SelectForRestore(parse.GetValue(_servers)!), server => RunAsync(session, server, around, distance, cancellationToken));
+    }
+
+    static async Task<int> RunAsync(Session session, ServerName server, DateTimeOffset? around, TimeSpan distance, CancellationToken cancellationToken)
+    {
         var repository = await session.OpenRepositoryAsync(server, cancellationToken);
         var clusters = new JsonArray();
         foreach (var lineage in repository.Lineages.Reverse())
@@ -40,7 +45,7 @@ sealed class TargetsCommand : SessionCommand
             var report = await ReadAsync(session, server, lineage, lineage == repository.Current, cancellationToken);
             if (around is { } time)
             {
-                await report.AddAroundAsync(time, TimeSpan.FromMinutes(parse.GetValue(_minutes) ?? DefaultMinutes), cancellationToken);
+                await report.AddAroundAsync(time, distance, cancellationToken);
             }
             if (clusters.Count > 0)
             {
