@@ -164,6 +164,10 @@ public sealed class BackupImport(ServerName server, Locations locations, ILogger
 
     static FileStream OpenTar(string path)
     {
+        if (Directory.Exists(path))
+        {
+            throw new BarkeepException(ErrorKind.Storage, $"{path} is a directory", "name the tar that barman export-backup wrote");
+        }
         try
         {
             return new(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 20, FileOptions.SequentialScan);

@@ -37,9 +37,30 @@ public static class Errno
         BarkeepException known => known,
         // .NET keeps errno in HResult for the errors it maps to a plain IOException.
         IOException io when (io.HResult & 0xFFFF) is NoSpace or Quota => From(NoSpace, doing, io),
-        UnauthorizedAccessException => new(ErrorKind.Storage, $"{doing}: {error.Message}", HintOf(AccessDenied), error),
-        // What .NET has a class of its own for, it gives a number of its own too.
-        _ => new(ErrorKind.Storage, $"{doing}: {error.Message}", HintOf(error is IOException { HResult: > 0 and <= 0xFFFF and var errno } ? errno : 0), error),
+        _ => new(ErrorKind.Storage, $"{doing}: {ReasonOf(error, doing)}", HintOf(NumberOf(error)), error),
+    };
+
+    /// <summary>Why, in the system's words, after the path unless that is told: .NET's are a sentence around the path.</summary>
+    /// <param name="told">What stands before it; a path at its end.</param>
+    public static string ReasonOf(Exception error, string told)
+    {
+        if (NumberOf(error) is not (> 0 and var errno))
+        {
+            return error.Message;
+        }
+        var reason = Marshal.GetPInvokeErrorMessage(errno);
+        // A file is written under another name beside its own.
+        var path = error.Message.Split('\'') is [_, .., _] quoted ? string.Join('\'', quoted[1..^1]) : "";
+        return told.Contains(path, StringComparison.Ordinal) || path.StartsWith(told[(told.LastIndexOf(' ') + 1)..], StringComparison.Ordinal) ? reason : $"{path}: {reason}";
+    }
+
+    // What .NET has a class of its own for, it gives a number of its own too.
+    static int NumberOf(Exception error) => error switch
+    {
+        FileNotFoundException or DirectoryNotFoundException => NoEntry,
+        UnauthorizedAccessException { InnerException: IOException inner } => inner.HResult == NotPermitted ? NotPermitted : AccessDenied,
+        IOException { HResult: > 0 and <= 0xFFFF and var errno } => errno,
+        _ => 0,
     };
 
     static BarkeepException From(int errno, string doing, Exception? inner) => errno is NoSpace or Quota
@@ -50,6 +71,7 @@ public static class Errno
     {
         AccessDenied => $"this runs as uid {NativeMethods.EffectiveUser()}: run every command as one user, to whom all of barkeep's files belong",
         NotPermitted => $"this runs as uid {NativeMethods.EffectiveUser()}: run it as the owner of those files, or as root",
+        NoEntry => "look whether the path is right, and whether what belongs there is mounted",
         InputOutput => "the disk does not work: the kernel's log (dmesg) says more",
         ReadOnly => "mount the filesystem writable; where a fault has made it read-only, the kernel's log (dmesg) says which",
         TooManyOpenHere => "raise the limit of open files (ulimit -n)",

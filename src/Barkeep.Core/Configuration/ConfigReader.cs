@@ -114,7 +114,7 @@ public sealed class ConfigReader(Locations locations, IReadOnlyDictionary<string
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
             {
-                throw new BarkeepException(ErrorKind.Configuration, $"server {server}: {key} names a file that cannot be read: {e.Message}", "correct the path or its permissions", e);
+                throw new BarkeepException(ErrorKind.Configuration, $"server {server}: {key} names a file that cannot be read: {Errno.ReasonOf(e, key)}", "correct the path or its permissions", e);
             }
         }
         return values;
@@ -149,7 +149,7 @@ public sealed class ConfigReader(Locations locations, IReadOnlyDictionary<string
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BarkeepException(ErrorKind.Configuration, $"{path} cannot be read: {e.Message}", $"let the user that runs this (uid {NativeMethods.EffectiveUser()}) read it", e);
+            throw new BarkeepException(ErrorKind.Configuration, $"{path} cannot be read: {Errno.ReasonOf(e, path)}", $"let the user that runs this (uid {NativeMethods.EffectiveUser()}) read it", e);
         }
     }
 

@@ -154,7 +154,7 @@ static class WireTls
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
         {
-            throw new BarkeepException(ErrorKind.Configuration, $"{key} {path} cannot be used: {e.Message}", $"it has to be in PEM, and open to the user that runs this (uid {NativeMethods.EffectiveUser()})", e);
+            throw new BarkeepException(ErrorKind.Configuration, $"{key} {path} cannot be used: {Errno.ReasonOf(e, path)}", $"it has to be in PEM, and open to the user that runs this (uid {NativeMethods.EffectiveUser()})", e);
         }
     }
 }

@@ -215,7 +215,7 @@ public static class RestoreJob
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BarkeepException(ErrorKind.TargetUnwritable, $"{directory} cannot be made: {e.Message}", RestoreTarget.WhatToDo, e);
+            throw new BarkeepException(ErrorKind.TargetUnwritable, $"{directory} cannot be made: {Errno.ReasonOf(e, directory)}", RestoreTarget.WhatToDo, e);
         }
     }
 

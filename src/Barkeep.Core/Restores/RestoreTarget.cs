@@ -89,7 +89,7 @@ static class RestoreTarget
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BarkeepException(ErrorKind.TargetUnwritable, $"{path} cannot be read: {e.Message}", "restore as its owner or as root, or restore elsewhere", e);
+            throw new BarkeepException(ErrorKind.TargetUnwritable, $"{path} cannot be read: {Errno.ReasonOf(e, path)}", "restore as its owner or as root, or restore elsewhere", e);
         }
     }
 

@@ -2,6 +2,8 @@ using System.CommandLine;
 using Barkeep.Cli.Shared;
 using Barkeep.Common;
 using Barkeep.Receiving;
+using Barkeep.Repo;
+using Barkeep.Wal;
 
 namespace Barkeep.Cli;
 
@@ -29,8 +31,7 @@ sealed class PutWalCommand : SessionCommand
             session.Output.Line($"Ready to accept WAL files for the server {server}");
             return 0;
         }
-        await using var input = Console.OpenStandardInput();
-        var files = await WalTar.ReadAsync(input, lineage.Identity.SegmentSize, cancellationToken);
+        var files = await ReadAsync(lineage, cancellationToken);
         if (files.Count == 0)
         {
             throw new BarkeepException(ErrorKind.Damaged, $"no WAL file was sent for server {server}", "put-wal reads a tar from stdin, as barman-wal-archive writes it; wal-archive takes a file");
@@ -41,5 +42,18 @@ sealed class PutWalCommand : SessionCommand
             await put.PutAsync(name, content, null, cancellationToken);
         }
         return 0;
+    }
+
+    static async Task<IReadOnlyList<(WalFileName Name, byte[] Content)>> ReadAsync(Lineage lineage, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var input = Console.OpenStandardInput();
+            return await WalTar.ReadAsync(input, lineage.Identity.SegmentSize, cancellationToken);
+        }
+        catch (IOException e)
+        {
+            throw Errno.From(e, "reading stdin");
+        }
     }
 }

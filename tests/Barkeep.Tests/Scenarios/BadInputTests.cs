@@ -200,6 +200,21 @@ public sealed class BadInputTests : IAsyncLifetime
     public async Task A_command_line_that_cannot_be_understood_is_refused(string command) =>
         await _rig.RefusedAsync(ErrorKind.Usage, "", ["barman", .. command.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
 
+    [Theory]
+    [InlineData("import-backup montagu nowhere", "opening nowhere: ")]
+    [InlineData("import-backup montagu /nowhere/x.tar", "opening /nowhere/x.tar: No such file or directory (look whether the path is right")]
+    [InlineData("import-backup montagu /etc/passwd/x.tar", "opening /etc/passwd/x.tar: No such file or directory")]
+    [InlineData("import-backup montagu /etc", "/etc is a directory (name the tar")]
+    [InlineData("wal-archive montagu /nowhere/000000010000000000000001", "reading /nowhere/000000010000000000000001: No such file or directory")]
+    public async Task A_path_that_leads_nowhere_is_told_in_the_systems_words(string command, string expected)
+    {
+        (await _rig.RunAsync("setup-barman", "--no-verify")).Checked();
+        var result = await _rig.RunAsync(["barman", .. command.Split(' ')]);
+        Assert.NotEqual(0, result.ExitCode);
+        Assert.Contains($"ERROR: {expected}", result.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("'", result.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task In_json_the_error_is_in_the_object_too()
     {

@@ -198,7 +198,7 @@ public sealed partial class RestoreCommandTests(RestorableCluster cluster)
         File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         var result = await rig.RunAsync("restore-last");
         Assert.Equal((int)ErrorKind.Storage, result.ExitCode);
-        Assert.Contains($"{name}' is denied", result.Error, StringComparison.Ordinal);
+        Assert.Matches($"{name}( in [^:]+)?: Permission denied", result.Error);
         Assert.Contains($"uid {PostgresUser.Uid}", result.Error, StringComparison.Ordinal);
         Assert.Empty(Directory.EnumerateFileSystemEntries(rig.RestoreDirectory));
     }
