@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Barkeep.Cli.Shared;
+using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Postgres;
 using Barkeep.Receiving;
@@ -11,6 +12,7 @@ namespace Barkeep.Cli;
 sealed class ReceiveWalCommand : SessionCommand
 {
     static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(20);
+    static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
 
     readonly Argument<string> _server = CommonArguments.Server();
     readonly Option<bool> _create = new("--create-slot") { Description = "make the replication slot, and end" };
@@ -86,9 +88,35 @@ sealed class ReceiveWalCommand : SessionCommand
     {
         await using var connection = await ConnectAsync(config, cancellationToken);
         session.Output.Info($"Dropping physical replication slot '{config.SlotName}' on server '{config.Name}'");
-        await connection.DropSlotAsync(config.SlotName, cancellationToken);
+        await DropAsync(session, config, connection, cancellationToken);
         session.Output.Info($"Replication slot '{config.SlotName}' dropped");
         return 0;
+    }
+
+    // The server lets go of the slot of a receiver that has ended only when it notices that: a client that it cannot reach any more has its slot for a while.
+    static async Task DropAsync(Session session, ServerConfig config, ReplicationConnection connection, CancellationToken cancellationToken)
+    {
+        var start = session.Time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await connection.DropSlotAsync(config.SlotName, cancellationToken);
+                return;
+            }
+            catch (BarkeepException e) when (e.Kind == ErrorKind.SlotInUse)
+            {
+                if (new ReceiverDuty(session, config.Name).IsRunning)
+                {
+                    throw new BarkeepException(ErrorKind.SlotInUse, e.Message, $"the receiver of server {config.Name} runs: end what starts it (cron, serve), then barman receive-wal --stop {config.Name}", e);
+                }
+                if (session.Time.GetElapsedTime(start) > StopLimit)
+                {
+                    throw new BarkeepException(ErrorKind.SlotInUse, e.Message, $"it was waited for for {StopLimit.TotalSeconds:0} s; no receiver runs here: end the one that uses it, or wait until the server has noticed that it is gone (wal_sender_timeout)", e);
+                }
+            }
+            await Task.Delay(Pause, session.Time, cancellationToken);
+        }
     }
 
     static Task<ReplicationConnection> ConnectAsync(ServerConfig config, CancellationToken cancellationToken) =>

@@ -124,6 +124,27 @@ public sealed class BadServerTests
     }
 
     [Fact]
+    public async Task A_slot_in_use_is_dropped_once_it_is_free_and_not_while_the_receiver_runs()
+    {
+        await using var bench = await CommandBench.SetUpAsync(null, "--no-initial-backup");
+        var line = await bench.RefusedAsync(ErrorKind.SlotInUse, "dropping the replication slot barkeep_montagu_", "barman", "receive-wal", "--drop-slot", "montagu");
+        Assert.Contains("barman receive-wal --stop montagu", line, StringComparison.Ordinal);
+
+        // As the server has it for a while whose receiver has ended without its noticing.
+        (await bench.BarmanAsync("receive-wal", "--stop", "montagu")).Checked();
+        var slot = await bench.Cluster.ScalarAsync<string>("SELECT slot_name::text FROM pg_replication_slots");
+        await Eventually.IsTrueAsync(async () => !await bench.Cluster.ScalarAsync<bool>("SELECT active FROM pg_replication_slots"), "the receiver's slot is free");
+        BarkeepProcess drop;
+        await using (await OccupyAsync(bench.Cluster, slot))
+        {
+            drop = bench.Rig.Start("barman", "receive-wal", "--drop-slot", "montagu");
+            await drop.PrintsAsync("Dropping physical replication slot");
+        }
+        (await drop.ExitAsync(TimeSpan.FromMinutes(1))).Checked();
+        Assert.Equal(0, await bench.Cluster.ScalarAsync<long>("SELECT count(*) FROM pg_replication_slots"));
+    }
+
+    [Fact]
     public async Task Another_cluster_at_the_same_address_is_refused_until_it_is_accepted()
     {
         await using var bench = await CommandBench.SetUpAsync();
