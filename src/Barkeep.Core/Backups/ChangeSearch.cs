@@ -26,11 +26,18 @@ sealed class ChangeSearch(ServerConfig server, Locations locations, Lineage line
     /// <param name="present">The server's last checkpoint, at the begin or after it.</param>
     /// <param name="waiting">Is told, once, that WAL is being waited for.</param>
     /// <returns>The changes, or the reason, in a line, for which everything must be read.</returns>
+    /// <exception cref="BarkeepException">WalDiverged: the server has written other WAL than what was received, which will not do for this backup.</exception>
     public async Task<(BlockChanges? Changes, string? Reason)> FindAsync(
         EarlierBackup? earlier, ServerFacts facts, TimelineId timeline, Lsn begin, CheckpointMark present, BackupOptions options, Action waiting, CancellationToken cancellationToken)
     {
         if (WhyNot(earlier, facts, options) is { } reason)
         {
+            // WAL that has yet to come tells at the end.
+            var received = await ReceivedWal.ListAsync(lineage.Wal, _spool, cancellationToken, withDamaged: true);
+            if (received.Histories.ContainsKey(timeline) || timeline == TimelineId.First)
+            {
+                await FindDoubtAsync(received, received.HistoryOf(timeline), present, cancellationToken);
+            }
             return (null, reason);
         }
         var found = await CollectAsync(earlier!.Info, timeline, begin, present, waiting, cancellationToken);
@@ -112,9 +119,17 @@ sealed class ChangeSearch(ServerConfig server, Locations locations, Lineage line
         {
             return (null, $"timeline {timeline} does not descend from backup {earlier.BackupId}, which ended at {earlier.EndLsn} on timeline {from}", false);
         }
-        var changes = await ReceivedChanges.FindDoubtAsync(lineage, _spool, received, history, present, cancellationToken)
+        var changes = await FindDoubtAsync(received, history, present, cancellationToken)
             ?? await ReceivedChanges.CollectAsync(lineage, _spool, received, history, earlier.BeginLsn, begin, cancellationToken);
         return (changes.Changes, changes.Obstacle, changes.IsYetToCome);
+    }
+
+    async Task<ReceivedChanges?> FindDoubtAsync(ReceivedWal received, TimelineHistory history, CheckpointMark present, CancellationToken cancellationToken)
+    {
+        var doubt = await ReceivedChanges.FindDoubtAsync(lineage, _spool, received, history, present, cancellationToken);
+        return doubt is { IsDiverged: true }
+            ? throw new BarkeepException(ErrorKind.WalDiverged, $"nothing is read, since it could not be restored: {doubt.Obstacle}", "barman check says what to do")
+            : doubt;
     }
 
     (SegmentName Name, long Length)? Newest() => _spool.List() is { Count: > 0 } list ? list.MaxBy(s => (s.Name.Start(_spool.SegmentSize), s.Name.Timeline)) : null;

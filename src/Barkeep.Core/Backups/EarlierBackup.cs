@@ -57,13 +57,13 @@ sealed class EarlierBackup
         BackupId? doubt = null;
         foreach (var (id, parts) in (await lineage.Backups.ListPartsAsync(cancellationToken)).Reverse())
         {
-            if (!parts.HasFlag(BackupParts.Manifest))
-            {
-                continue;
-            }
             if (BackupCatalog.HasFailed(parts))
             {
-                doubt ??= id;
+                doubt ??= await lineage.Backups.HasFoundOtherWalAsync(id, parts, cancellationToken) ? id : null;
+                continue;
+            }
+            if (!parts.HasFlag(BackupParts.Manifest))
+            {
                 continue;
             }
             whole ??= await ListWholeAsync(lineage.Packs, cancellationToken);

@@ -112,6 +112,19 @@ public sealed class BackupCatalog
     /// <summary>Whether a backup has failed: one that was seen to be complete has not.</summary>
     public static bool HasFailed(BackupParts parts) => (parts & (BackupParts.Failed | BackupParts.Complete)) == BackupParts.Failed;
 
+    /// <summary>Whether a backup has failed since the WAL that was received is not the server's: with a manifest for nothing else. A record that cannot be read may say so.</summary>
+    public async Task<bool> HasFoundOtherWalAsync(BackupId id, BackupParts parts, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return parts.HasFlag(BackupParts.Manifest) || (await ReadFailedAsync(id, cancellationToken))?.Kind == nameof(ErrorKind.WalDiverged);
+        }
+        catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
+        {
+            return true;
+        }
+    }
+
     /// <summary>With what a backup is kept; with both marks, which a change that was cut off leaves, fully.</summary>
     public static KeepTarget? KeepOf(BackupParts parts) => parts switch
     {

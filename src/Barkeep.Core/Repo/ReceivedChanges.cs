@@ -15,6 +15,9 @@ public sealed record ReceivedChanges
     /// <summary>Whether the obstacle is only that some of the WAL has not been received yet: asking again later may help.</summary>
     public bool IsYetToCome { get; private init; }
 
+    /// <summary>Whether the obstacle is that the server has written other WAL: no backup of it can be restored with what was received.</summary>
+    public bool IsDiverged { get; private init; }
+
     /// <summary>
     /// Collects the changes of all records that begin from <paramref name="from"/> on and before <paramref name="to"/>; a few later
     /// ones may be among them. That WAL is yet to come is found out first, and costs nothing but the listing.
@@ -81,7 +84,7 @@ public sealed record ReceivedChanges
             return await new WalProof(lineage, spool, history, parts).HasAsync(present, cancellationToken) switch
             {
                 true => null,
-                false => Cannot($"the WAL that was received has not the server's checkpoint at {present.Position}: the server was put back to an earlier state, or two clusters write timeline {history.Timeline.Value}"),
+                false => Cannot($"the WAL that was received has not the server's checkpoint at {present.Position}: the server was put back to an earlier state, or two clusters write timeline {history.Timeline.Value}") with { IsDiverged = true },
                 null => YetToCome(parts[^1].Segment.Name),
             };
         }
