@@ -10,7 +10,7 @@ sealed class RestoreCommand : SessionCommand
     const string NoSnapshots = "leave it out: backups are in the repository, not in a cloud's snapshots";
 
     readonly Argument<string> _server = CommonArguments.Server();
-    readonly Argument<string> _backup = CommonArguments.Backup();
+    readonly Argument<string> _backup = CommonArguments.Backup("auto");
     readonly Argument<string> _destination = CommonArguments.Place("DESTINATION", "the directory that becomes the data directory: empty, or not there yet; a copy of the cluster with --delta");
     readonly RecoveryOptionGroup _recovery = new();
     readonly RestoreOptionGroup _options = new();

@@ -16,7 +16,7 @@ sealed class VerifyBackupCommand : SessionCommand
     const int ShownFiles = 10;
 
     readonly Argument<string> _server = CommonArguments.Server();
-    readonly Argument<string> _backup = CommonArguments.WithBackups(new("BACKUP_ID") { Description = "an id, a name, or latest, oldest, latest-full; all verifies every backup, and what they share once" });
+    readonly Argument<string> _backup = CommonArguments.WithBackups(new("BACKUP_ID") { Description = "an id, a name, or latest, oldest, latest-full; all verifies every backup, and what they share once" }, "all");
     readonly Option<int?> _jobs = NumberOption.Between(1, 64, "threads that read", "--jobs", "-j");
 
     public VerifyBackupCommand()

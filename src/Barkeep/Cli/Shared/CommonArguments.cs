@@ -16,7 +16,7 @@ static class CommonArguments
 
     public static Argument<string?> OnlyServer() => WithServers(new Argument<string?>("SERVER") { Description = "which server, when several are configured", Arity = ArgumentArity.ZeroOrOne });
 
-    public static Argument<string> Backup() => WithBackups(new("BACKUP_ID") { Description = "an id, a name, or latest (last), oldest (first), last-failed, latest-full" });
+    public static Argument<string> Backup(params string[] words) => WithBackups(new("BACKUP_ID") { Description = "an id, a name, or latest (last), oldest (first), last-failed, latest-full" }, words);
 
     /// <summary>A directory. Empty is what a shell makes of a variable that is not set, and never meant.</summary>
     public static Argument<string> Place(string name, string description)
@@ -33,9 +33,10 @@ static class CommonArguments
     }
 
     /// <summary>Has shells complete it to the backups of the server that was named before it.</summary>
-    public static Argument<string> WithBackups(Argument<string> argument)
+    /// <param name="words">Those that stand for a backup besides <c>latest</c> and <c>oldest</c>.</param>
+    public static Argument<string> WithBackups(Argument<string> argument, params string[] words)
     {
-        argument.CompletionSources.Add(static context => Position(context) == 1 && context.ParseResult.CommandResult.Tokens is [var server, ..] ? ["latest", "oldest", .. BackupsOf(server.Value)] : []);
+        argument.CompletionSources.Add(context => Position(context) == 1 && context.ParseResult.CommandResult.Tokens is [var server, ..] ? ["latest", "oldest", .. words, .. BackupsOf(server.Value)] : []);
         return argument;
     }
 
