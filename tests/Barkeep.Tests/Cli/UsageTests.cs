@@ -32,6 +32,8 @@ public sealed class UsageTests(FixedRepository repository) : IClassFixture<Fixed
     [InlineData("targets montagu --around never", "--around: 'never' is not a time (write it as '2026-11-23 01:30:00+01:00'; the offset may be Z, UTC or a zone such as Europe/Berlin)")]
     [InlineData("restore montagu latest /tmp/x --target-lsn here", "--target-lsn is 'here', not a position in the WAL such as 16/B374D848")]
     [InlineData("restore montagu latest /tmp/x --target-xid -1", "--target-xid is '-1', not the number of a transaction")]
+    [InlineData("restore montagu latest /tmp/x --target-xid 18446744073709551616", "--target-xid is '18446744073709551616', not the number of a transaction")]
+    [InlineData("restore montagu latest /tmp/x --target-xid 4294967298", "--target-xid is '4294967298', not the number of a transaction")]
     [InlineData("restore montagu latest /tmp/x --target-tli newest", "--target-tli is 'newest', not a timeline's number, latest or current")]
     [InlineData("restore montagu latest /tmp/x --tablespace nonsense", "--tablespace nonsense is not NAME:DIRECTORY")]
     [InlineData("restore montagu latest /tmp/x --tablespace fast:here", "--tablespace fast:here: 'here' is no absolute path")]
