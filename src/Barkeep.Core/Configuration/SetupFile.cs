@@ -25,6 +25,24 @@ public sealed record SetupFile(int Version, DateTimeOffset SetUpAt, IReadOnlyDic
         static IEnumerable<ServerName> Named(string directory) => ServerName.TryParse(Path.GetFileName(directory), out var server) ? [server] : [];
     }
 
+    /// <summary>Whether the server has been set up.</summary>
+    /// <exception cref="BarkeepException">Storage: this user may not know.</exception>
+    public static bool Exists(string path)
+    {
+        try
+        {
+            return File.GetAttributes(path) is not 0;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return false;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Errno.From(e, $"looking for {path}");
+        }
+    }
+
     /// <summary>Null when the server has not been set up.</summary>
     /// <exception cref="BarkeepException">NewerRepository; Damaged.</exception>
     public static SetupFile? TryRead(string path) =>

@@ -34,8 +34,9 @@ sealed class CronCommand : SessionCommand
         {
             session.Output.Warning($"{session.NoneConfigured().Line}; nothing is done");
         }
-        return session.ForEachAsync(servers.Where(session.IsSetUp), server => parse.GetValue(_dryRun)
-            ? RetentionReport.PlanAsync(session, server, cancellationToken)
+        return session.ForEachAsync(servers, server =>
+            !session.IsSetUp(server) ? Task.FromResult(0)
+            : parse.GetValue(_dryRun) ? RetentionReport.PlanAsync(session, server, cancellationToken)
             : RunAsync(session, server, cancellationToken));
     }
 

@@ -70,7 +70,8 @@ sealed class Session
     /// <summary>As <see cref="HooksOf"/>, for who holds a duty, or is itself waited for, and is run again: scripts that go on failing are given up soon.</summary>
     public HookScripts HooksWhileLockedOf(ServerConfig config) => new(config, Locations, Log, Time) { Patience = TimeSpan.FromSeconds(10) };
 
-    public bool IsSetUp(ServerName server) => File.Exists(Locations.SetupFile(server));
+    /// <exception cref="BarkeepException">Storage: its directory is another user's.</exception>
+    public bool IsSetUp(ServerName server) => SetupFile.Exists(Locations.SetupFile(server));
 
     public static BarkeepException NotSetUp(ServerName server) =>
         new(ErrorKind.NotSetUp, $"server {server} has not been set up", "run setup-barman");

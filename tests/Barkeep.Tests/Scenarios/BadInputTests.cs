@@ -124,6 +124,19 @@ public sealed class BadInputTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Cron_does_not_take_a_server_for_not_set_up_whose_directory_is_another_users()
+    {
+        (await _rig.RunAsync("setup-barman", "--no-verify")).Checked();
+        _rig.User = (PostgresUser.Uid, PostgresUser.Gid);
+        foreach (var command in (string[][])[["barman", "cron"], ["barman", "cron", "--dry-run"], ["barman", "show-servers", "all"]])
+        {
+            var result = await _rig.RunAsync(command);
+            Assert.Equal((int)ErrorKind.Storage, result.ExitCode);
+            Assert.Contains($"Permission denied (this runs as uid {PostgresUser.Uid}", result.Error, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task A_server_file_whose_name_is_no_servers_is_named()
     {
         await ConfigureAsync("all", Good);
