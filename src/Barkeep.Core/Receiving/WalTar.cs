@@ -1,4 +1,3 @@
-using System.Formats.Tar;
 using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text;
@@ -19,6 +18,8 @@ public static class WalTar
 
     // What does not compress becomes longer by less than an eighth.
     const int CompressionLoss = 8;
+    const string WhatToDo =
+        "nothing of it is stored, and the server sends it again; put-wal takes what barman-wal-archive sends: a tar of WAL files and their MD5SUMS or SHA256SUMS";
     const string Md5Sums = "MD5SUMS";
     const string Sha256Sums = "SHA256SUMS";
 
@@ -30,44 +31,41 @@ public static class WalTar
         var sums = new Dictionary<string, string>();
         try
         {
-            await using var reader = new TarReader(stream, leaveOpen: true);
+            var tar = new TarInput(stream);
             long total = 0;
-            while (await reader.GetNextEntryAsync(copyData: false, cancellationToken) is { } entry)
+            while (await tar.NextAsync(cancellationToken) is { } member)
             {
-                var isSums = entry.Name is Md5Sums or Sha256Sums;
-                var content = await ReadAsync(entry, isSums ? MaxSumsLength : size.Bytes + (size.Bytes / CompressionLoss), cancellationToken);
+                var isSums = member.Name is Md5Sums or Sha256Sums;
+                var content = await ReadAsync(tar, member, isSums ? MaxSumsLength : size.Bytes + (size.Bytes / CompressionLoss), cancellationToken);
                 if (isSums)
                 {
                     AddSums(content, sums);
                 }
-                else if (files.Count >= MaxFiles || (total += content.Length) > MaxTotal || !files.TryAdd(entry.Name, content))
+                else if (files.Count >= MaxFiles || (total += content.Length) > MaxTotal || !files.TryAdd(member.Name, content))
                 {
-                    throw Bad($"{entry.Name} is there twice, or too much comes with it");
+                    throw Bad($"{member.Name} is there twice, or too much comes with it");
                 }
             }
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException)
+        catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged && e.Hint != WhatToDo)
         {
             throw Bad("it is no tar, or was cut off or altered on its way", e);
         }
         return [.. files.Select(f => (WalFileName.Parse(f.Key), Expand(f.Key, Checked(f.Key, f.Value, sums.GetValueOrDefault(f.Key)), size)))];
     }
 
-    static async Task<byte[]> ReadAsync(TarEntry entry, int limit, CancellationToken cancellationToken)
+    static async Task<byte[]> ReadAsync(TarInput tar, TarMember member, int limit, CancellationToken cancellationToken)
     {
-        if (entry.EntryType is not (TarEntryType.RegularFile or TarEntryType.V7RegularFile))
+        if (member.Kind != TarMember.File)
         {
-            throw Bad($"{entry.Name} is no regular file");
+            throw Bad($"{member.Name} is no regular file");
         }
-        if (entry.Length > limit)
+        if (member.Length > limit)
         {
-            throw Bad($"{entry.Name} has {entry.Length} bytes");
+            throw Bad($"{member.Name} has {member.Length} bytes");
         }
-        var content = new byte[entry.Length];
-        if (entry.DataStream is { } data)
-        {
-            await data.ReadExactlyAsync(content, cancellationToken);
-        }
+        var content = new byte[member.Length];
+        await tar.ReadAsync(content, cancellationToken);
         return content;
     }
 
@@ -122,5 +120,5 @@ public static class WalTar
     }
 
     static BarkeepException Bad(string what, Exception? inner = null) =>
-        new(ErrorKind.Damaged, $"what was sent on stdin cannot be taken: {what}", "nothing of it is stored, and the server sends it again; put-wal takes what barman-wal-archive sends: a tar of WAL files and their MD5SUMS or SHA256SUMS", inner);
+        new(ErrorKind.Damaged, $"what was sent on stdin cannot be taken: {what}", WhatToDo, inner);
 }
