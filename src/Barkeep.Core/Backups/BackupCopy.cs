@@ -1,6 +1,7 @@
 using System.Globalization;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Packs;
 using Barkeep.Postgres;
 using Barkeep.Repo;
 using Barkeep.Wal;

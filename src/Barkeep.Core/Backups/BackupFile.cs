@@ -1,3 +1,4 @@
+using Barkeep.Packs;
 using Barkeep.Repo;
 
 namespace Barkeep.Backups;

@@ -2,6 +2,7 @@ using System.IO.Compression;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
+using Barkeep.Storage;
 using Microsoft.Extensions.Logging;
 using ZstdSharp;
 

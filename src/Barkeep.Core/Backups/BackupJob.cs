@@ -1,7 +1,10 @@
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Hooks;
+using Barkeep.Keeping;
+using Barkeep.Packs;
 using Barkeep.Postgres;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Microsoft.Extensions.Logging;
 

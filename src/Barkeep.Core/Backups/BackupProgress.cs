@@ -1,4 +1,4 @@
-using Barkeep.Repo;
+using Barkeep.Common;
 using Barkeep.Wal;
 
 namespace Barkeep.Backups;

@@ -1,7 +1,6 @@
 using System.Text;
 using Barkeep.Common;
 using Barkeep.Postgres;
-using Barkeep.Repo;
 using Barkeep.Wal;
 
 namespace Barkeep.Backups;

@@ -1,6 +1,7 @@
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Postgres;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Wal;
 

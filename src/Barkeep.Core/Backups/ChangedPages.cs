@@ -1,4 +1,4 @@
-using Barkeep.Repo;
+using Barkeep.Packs;
 using Barkeep.Wal;
 
 namespace Barkeep.Backups;

@@ -1,4 +1,6 @@
 using Barkeep.Common;
+using Barkeep.Keeping;
+using Barkeep.Packs;
 using Barkeep.Repo;
 
 namespace Barkeep.Backups;

@@ -1,3 +1,5 @@
+using Barkeep.Keeping;
+
 namespace Barkeep.Backups;
 
 /// <summary>

@@ -1,4 +1,5 @@
 using Barkeep.Common;
+using Barkeep.Packs;
 using Barkeep.Repo;
 
 namespace Barkeep.Backups;

@@ -1,5 +1,5 @@
+using Barkeep.Packs;
 using Barkeep.Postgres;
-using Barkeep.Repo;
 
 namespace Barkeep.Backups;
 

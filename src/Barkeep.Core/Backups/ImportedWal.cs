@@ -1,5 +1,6 @@
 using System.IO.Hashing;
 using Barkeep.Common;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Wal;
 using Microsoft.Extensions.Logging;

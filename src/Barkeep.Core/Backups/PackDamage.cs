@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using Barkeep.Common;
-using Barkeep.Repo;
+using Barkeep.Packs;
 
 namespace Barkeep.Backups;
 

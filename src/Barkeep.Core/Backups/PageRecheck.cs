@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
+using Barkeep.Packs;
 using Barkeep.Postgres;
-using Barkeep.Repo;
 using Barkeep.Wal;
 
 namespace Barkeep.Backups;

@@ -1,4 +1,5 @@
-using Barkeep.Repo;
+using Barkeep.Common;
+using Barkeep.Packs;
 using Barkeep.Wal;
 
 namespace Barkeep.Backups;

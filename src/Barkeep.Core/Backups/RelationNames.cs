@@ -1,6 +1,6 @@
 using System.Globalization;
+using Barkeep.Packs;
 using Barkeep.Postgres;
-using Barkeep.Repo;
 
 namespace Barkeep.Backups;
 

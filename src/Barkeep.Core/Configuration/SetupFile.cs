@@ -31,7 +31,9 @@ public sealed record SetupFile(int Version, DateTimeOffset SetUpAt, IReadOnlyDic
     {
         try
         {
-            return File.GetAttributes(path) is not 0;
+            // File.Exists says no where this user may not look.
+            _ = File.GetAttributes(path);
+            return true;
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -1,5 +1,6 @@
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Received;
 using Barkeep.Repo;
 
 namespace Barkeep.Health;

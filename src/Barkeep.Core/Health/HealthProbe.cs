@@ -1,6 +1,7 @@
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Postgres;
+using Barkeep.Received;
 using Barkeep.Repo;
 
 namespace Barkeep.Health;
@@ -44,7 +45,8 @@ public sealed class HealthProbe(ServerConfig config, Locations locations, TimePr
                 Conflicts = await lineage.Wal.ListConflictsAsync(cancellationToken),
                 DamagedPacks = await lineage.Packs.ListDamagedAsync(cancellationToken),
             };
-            facts = facts with { HurtBackups = await FindHurtAsync(lineage, facts.Backups, cancellationToken) };
+            var hurt = await HurtPacks.ReadAsync(lineage, cancellationToken);
+            facts = facts with { HurtBackups = await hurt.FindBackupsAsync(facts.Backups.Where(static b => b.State == BackupState.Done).Select(static b => b.Id), cancellationToken) };
             var spool = WalSpool.Of(lineage, config.Name, locations);
             var received = await ReceivedWal.ListAsync(lineage.Wal, spool, cancellationToken);
             facts = facts with
@@ -61,20 +63,6 @@ public sealed class HealthProbe(ServerConfig config, Locations locations, TimePr
         {
             return facts with { RepositoryFailure = e };
         }
-    }
-
-    static async Task<HashSet<BackupId>> FindHurtAsync(Lineage lineage, IReadOnlyList<BackupRecord> backups, CancellationToken cancellationToken)
-    {
-        var packs = await HurtPacks.ReadAsync(lineage, cancellationToken);
-        var hurt = new HashSet<BackupId>();
-        foreach (var backup in backups.Where(static b => b.State == BackupState.Done))
-        {
-            if ((await packs.FindAsync(backup.Id, cancellationToken)).Count > 0)
-            {
-                hurt.Add(backup.Id);
-            }
-        }
-        return hurt;
     }
 
     async Task<HealthFacts> ObserveServerAsync(HealthFacts facts, CancellationToken cancellationToken)

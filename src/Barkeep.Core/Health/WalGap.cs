@@ -1,5 +1,6 @@
 using System.Globalization;
-using Barkeep.Repo;
+using Barkeep.Common;
+using Barkeep.Received;
 
 namespace Barkeep.Health;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Barkeep.Common;
 using Barkeep.Repo;
 
 namespace Barkeep.Hooks;

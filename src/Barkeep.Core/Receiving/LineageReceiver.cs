@@ -2,6 +2,7 @@ using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Hooks;
 using Barkeep.Postgres;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Wal;
 using Microsoft.Extensions.Logging;

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Barkeep.Common;
 using Barkeep.Hooks;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Wal;
 using Microsoft.Extensions.Logging;

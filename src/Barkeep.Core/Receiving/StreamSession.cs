@@ -1,6 +1,6 @@
 using Barkeep.Common;
 using Barkeep.Postgres;
-using Barkeep.Repo;
+using Barkeep.Received;
 using Barkeep.Wal;
 
 namespace Barkeep.Receiving;

@@ -1,5 +1,6 @@
 using Barkeep.Common;
 using Barkeep.Hooks;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Wal;
 using Microsoft.Extensions.Logging;

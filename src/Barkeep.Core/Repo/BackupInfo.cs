@@ -1,4 +1,6 @@
 using System.Text.Json.Serialization;
+using Barkeep.Common;
+using Barkeep.Packs;
 using Barkeep.Wal;
 
 namespace Barkeep.Repo;
@@ -109,7 +111,7 @@ public sealed record BackupInfo
     [JsonIgnore]
     internal string? Contradiction => this switch
     {
-        _ when !Repo.BackupId.TryParse(BackupId, out _) => $"its id is '{BackupId}'",
+        _ when !Common.BackupId.TryParse(BackupId, out _) => $"its id is '{BackupId}'",
         _ when !Lsn.TryParse(BeginLsnText, out var begin) || !Lsn.TryParse(EndLsnText, out var end) || begin >= end => $"it ranges from '{BeginLsnText}' to '{EndLsnText}'",
         _ when CheckpointLsnText is not null && !Lsn.TryParse(CheckpointLsnText, out _) => $"its checkpoint is at '{CheckpointLsnText}'",
         _ when !Wal.SegmentSize.TryFrom(SegmentSize, out _) => $"it claims WAL segments of {SegmentSize} bytes",
@@ -121,7 +123,7 @@ public sealed record BackupInfo
     };
 
     [JsonIgnore]
-    public BackupId Id => Repo.BackupId.Parse(BackupId);
+    public BackupId Id => Common.BackupId.Parse(BackupId);
 
     /// <summary>The major version of PostgreSQL: 15.</summary>
     [JsonIgnore]

@@ -1,3 +1,5 @@
+using Barkeep.Common;
+
 namespace Barkeep.Repo;
 
 /// <summary>A backup in the catalog.</summary>

@@ -1,3 +1,4 @@
+using Barkeep.Storage;
 using Barkeep.Wal;
 
 namespace Barkeep.Repo;

@@ -24,7 +24,7 @@ sealed record ExportHead(ExportRecord Record, Manifest Manifest, IReadOnlyList<U
 
     public static byte[] Seal(ExportRecord record, ReadOnlySpan<byte> manifest, IReadOnlyList<UInt128> fileHashes)
     {
-        var head = Repo.Record.Seal(Kind, Version, record, RepoJson.Default.ExportRecord);
+        var head = Storage.Record.Seal(Kind, Version, record, RepoJson.Default.ExportRecord);
         var bytes = new byte[head.Length + manifest.Length + ((fileHashes.Count + 1) * HashLength)];
         head.CopyTo(bytes, 0);
         manifest.CopyTo(bytes.AsSpan(head.Length));
@@ -39,22 +39,22 @@ sealed record ExportHead(ExportRecord Record, Manifest Manifest, IReadOnlyList<U
     /// <exception cref="BarkeepException">Damaged, HostilePath, NewerRepository.</exception>
     public static ExportHead Open(ReadOnlyMemory<byte> bytes)
     {
-        var record = Repo.Record.Open(Name, Kind, Version, bytes.Span, RepoJson.Default.ExportRecord, out var length);
+        var record = Storage.Record.Open(Name, Kind, Version, bytes.Span, RepoJson.Default.ExportRecord, out var length);
         if (!XxHash128.Hash(bytes.Span[..^HashLength]).AsSpan().SequenceEqual(bytes.Span[^HashLength..]))
         {
-            throw Repo.Record.Damaged(Name, "its hash does not match");
+            throw Storage.Record.Damaged(Name, "its hash does not match");
         }
         Check(record);
         if (record.ManifestLength < 0 || record.ManifestLength > bytes.Length - length - HashLength)
         {
-            throw Repo.Record.Damaged(Name, "it has no room for its manifest");
+            throw Storage.Record.Damaged(Name, "it has no room for its manifest");
         }
         var manifest = ManifestObject.Parse($"the manifest in {Name}", bytes.Slice(length, record.ManifestLength).ToArray());
         var hashes = bytes.Span[(length + record.ManifestLength)..^HashLength];
         var files = FilesOf(manifest).Count();
         if (hashes.Length != files * HashLength || manifest.Info.BackupId != record.BackupId || manifest.Info.SystemId != record.SystemId || manifest.Info.Contradiction is not null)
         {
-            throw Repo.Record.Damaged(Name, "its parts do not belong together");
+            throw Storage.Record.Damaged(Name, "its parts do not belong together");
         }
         var fileHashes = new UInt128[files];
         for (var i = 0; i < files; i++)
@@ -92,7 +92,7 @@ sealed record ExportHead(ExportRecord Record, Manifest Manifest, IReadOnlyList<U
             && record.Histories.All(static h => h is { Hash: not null, Timeline: > 0 });
         if (!sound)
         {
-            throw Repo.Record.Damaged(Name, "its values make no sense");
+            throw Storage.Record.Damaged(Name, "its values make no sense");
         }
     }
 

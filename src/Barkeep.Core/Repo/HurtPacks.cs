@@ -1,4 +1,5 @@
 using Barkeep.Common;
+using Barkeep.Packs;
 
 namespace Barkeep.Repo;
 
@@ -41,6 +42,20 @@ public sealed class HurtPacks
         {
             return [];
         }
+    }
+
+    /// <summary>Those of some backups that need damaged pages.</summary>
+    public async Task<HashSet<BackupId>> FindBackupsAsync(IEnumerable<BackupId> backups, CancellationToken cancellationToken)
+    {
+        var hurt = new HashSet<BackupId>();
+        foreach (var backup in backups)
+        {
+            if ((await FindAsync(backup, cancellationToken)).Count > 0)
+            {
+                hurt.Add(backup);
+            }
+        }
+        return hurt;
     }
 
     /// <summary>In words: <c>needs damaged pages of pack 20261123T131251/0001</c>.</summary>

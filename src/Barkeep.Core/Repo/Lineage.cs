@@ -1,3 +1,5 @@
+using Barkeep.Common;
+using Barkeep.Packs;
 using Barkeep.Storage;
 
 namespace Barkeep.Repo;

@@ -1,4 +1,6 @@
 using System.Text;
+using Barkeep.Packs;
+using Barkeep.Storage;
 
 namespace Barkeep.Repo;
 

@@ -1,3 +1,6 @@
+using Barkeep.Packs;
+using Barkeep.Storage;
+
 namespace Barkeep.Repo;
 
 /// <summary>One file or directory of a backup.</summary>

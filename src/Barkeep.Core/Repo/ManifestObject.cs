@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
 using Barkeep.Common;
+using Barkeep.Packs;
 using Barkeep.Storage;
 
 namespace Barkeep.Repo;

@@ -1,4 +1,5 @@
 using System.Text;
+using Barkeep.Storage;
 using Barkeep.Wal;
 
 namespace Barkeep.Repo;

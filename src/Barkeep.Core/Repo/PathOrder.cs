@@ -1,5 +1,6 @@
 using System.Text;
 using Barkeep.Common;
+using Barkeep.Storage;
 
 namespace Barkeep.Repo;
 

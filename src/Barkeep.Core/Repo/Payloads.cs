@@ -19,8 +19,6 @@ static class Payloads
 
     internal sealed record KeepPayload(DateTimeOffset KeptAt);
 
-    internal sealed record DamagedPayload(string Pack, string How, IReadOnlyList<int>? Pages);
-
     internal sealed record DamagedWalPayload(string Name, string How);
 
     internal sealed record WalPayload(string Name, long Length);

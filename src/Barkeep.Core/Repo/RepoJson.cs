@@ -12,7 +12,6 @@ namespace Barkeep.Repo;
 [JsonSerializable(typeof(Payloads.CompletePayload))]
 [JsonSerializable(typeof(Payloads.FailedPayload))]
 [JsonSerializable(typeof(Payloads.KeepPayload))]
-[JsonSerializable(typeof(Payloads.DamagedPayload))]
 [JsonSerializable(typeof(Payloads.DamagedWalPayload))]
 [JsonSerializable(typeof(Payloads.WalPayload))]
 [JsonSerializable(typeof(Payloads.ChangesPayload))]

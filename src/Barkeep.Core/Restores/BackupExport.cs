@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.IO.Hashing;
 using Barkeep.Common;
+using Barkeep.Packs;
 using Barkeep.Repo;
 
 namespace Barkeep.Restores;

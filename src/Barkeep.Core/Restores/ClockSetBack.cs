@@ -1,5 +1,6 @@
 using Barkeep.Common;
-using Barkeep.Repo;
+using Barkeep.Received;
+using Barkeep.Recovery;
 
 namespace Barkeep.Restores;
 

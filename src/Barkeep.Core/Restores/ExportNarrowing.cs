@@ -1,4 +1,5 @@
 using Barkeep.Common;
+using Barkeep.Received;
 using Barkeep.Repo;
 
 namespace Barkeep.Restores;

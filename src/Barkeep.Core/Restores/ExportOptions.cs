@@ -1,5 +1,5 @@
+using Barkeep.Common;
 using Barkeep.Configuration;
-using Barkeep.Repo;
 
 namespace Barkeep.Restores;
 

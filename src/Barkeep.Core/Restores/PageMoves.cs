@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Barkeep.Packs;
 using Barkeep.Repo;
 
 namespace Barkeep.Restores;

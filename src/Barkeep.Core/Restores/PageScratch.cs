@@ -1,5 +1,5 @@
 using Barkeep.Common;
-using Barkeep.Repo;
+using Barkeep.Packs;
 using Microsoft.Win32.SafeHandles;
 
 namespace Barkeep.Restores;

@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Barkeep.Common;
+using Barkeep.Packs;
 using Barkeep.Repo;
+using Barkeep.Storage;
 using Microsoft.Win32.SafeHandles;
 
 namespace Barkeep.Restores;

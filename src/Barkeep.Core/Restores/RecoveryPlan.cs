@@ -1,4 +1,4 @@
-using Barkeep.Repo;
+using Barkeep.Recovery;
 using Barkeep.Wal;
 
 namespace Barkeep.Restores;

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using Barkeep.Common;
+using Barkeep.Packs;
+using Barkeep.Received;
 using Barkeep.Repo;
 
 namespace Barkeep.Restores;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using Barkeep.Common;
-using Barkeep.Repo;
+using Barkeep.Storage;
 
 namespace Barkeep.Restores;
 

@@ -1,5 +1,6 @@
+using Barkeep.Common;
 using Barkeep.Configuration;
-using Barkeep.Repo;
+using Barkeep.Recovery;
 
 namespace Barkeep.Restores;
 

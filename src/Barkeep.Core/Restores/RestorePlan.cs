@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Barkeep.Common;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Wal;
 

@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.IO.Hashing;
 using Barkeep.Common;
+using Barkeep.Packs;
 using Barkeep.Repo;
+using Barkeep.Storage;
 
 namespace Barkeep.Restores;
 
@@ -183,6 +185,6 @@ sealed class RestoreRecord
         /// that was restored, in a copy of the repository too.
         /// </summary>
         public async Task<bool> IsOfAsync(BackupCatalog backups, CancellationToken cancellationToken) =>
-            ManifestHash is not null && Repo.BackupId.TryParse(BackupId, out var id) && Print(await backups.TryGetManifestHashAsync(id, cancellationToken)) == ManifestHash;
+            ManifestHash is not null && Common.BackupId.TryParse(BackupId, out var id) && Print(await backups.TryGetManifestHashAsync(id, cancellationToken)) == ManifestHash;
     }
 }

@@ -1,3 +1,4 @@
+using Barkeep.Received;
 using Barkeep.Repo;
 
 namespace Barkeep.Restores;

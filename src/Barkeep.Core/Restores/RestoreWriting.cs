@@ -1,6 +1,7 @@
 using System.Globalization;
 using Barkeep.Common;
-using Barkeep.Repo;
+using Barkeep.Packs;
+using Barkeep.Received;
 using Barkeep.Wal;
 
 namespace Barkeep.Restores;

@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using Barkeep.Common;
+using Barkeep.Received;
+using Barkeep.Recovery;
 using Barkeep.Repo;
 using Barkeep.Wal;
 

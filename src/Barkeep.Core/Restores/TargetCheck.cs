@@ -1,4 +1,6 @@
 using Barkeep.Common;
+using Barkeep.Received;
+using Barkeep.Recovery;
 using Barkeep.Repo;
 using Barkeep.Wal;
 
@@ -24,7 +26,7 @@ sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool
             var earliest = $"the earliest that this backup reaches is its end, at {backup.EndLsn}, {TimestampTz.From(backup.EndTime).Print(TimeZoneInfo.Local)}; barman targets {options.Server} shows what can be reached";
             return (null, new(ErrorKind.TargetUnreachable, outcome.Obstacle!, earliest), true);
         }
-        if (IsAllBefore(target, outcome.LastCommit))
+        if (IsAllBefore(target, outcome))
         {
             return (new(new(route.LastRecord, route.End, IsAfter: true, null, 0), outcome.LastCommit, RecoveryTarget.AtLsn(route.LastRecord)), null, false);
         }
@@ -32,11 +34,11 @@ sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool
     }
 
     // Whether everything that is here, and nothing that is not, comes before a target at which no record lets recovery stop.
-    bool IsAllBefore(RecoveryTarget target, CommitMoment? lastCommit) => target.Kind switch
+    bool IsAllBefore(RecoveryTarget target, TargetOutcome outcome) => target.Kind switch
     {
         RecoveryTargetKind.Immediate => true,
         RecoveryTargetKind.Lsn => target.Lsn <= route.End + HeaderAtEnd,
-        RecoveryTargetKind.Time => route.FindMissing(received) is null && (TimestampTz.From(target.Time) == lastCommit?.Time || target.Time <= IdleUntil()),
+        RecoveryTargetKind.Time => route.FindMissing(received) is null && outcome.IsAllBefore(target.Time, IdleUntil()),
         _ => false,
     };
 
@@ -44,7 +46,7 @@ sealed class TargetCheck(RestoreOptions options, Lineage lineage, WalSpool spool
     int HeaderAtEnd => route.End == route.End.AlignDown(PageHeader.PageSize) ? PageHeader.SizeAt(route.End, route.SegmentSize) : 0;
 
     DateTimeOffset? IdleUntil() =>
-        ReceiverState.TryRead(options.Locations.ReceiverStateFile(options.Server))?.Of(lineage.Identity)?.IdleUntil(route.History.Timeline, route.ReceivedEnd);
+        ReceiverState.LastOf(options.Locations, options.Server, lineage.Identity)?.IdleUntil(route.History.Timeline, route.ReceivedEnd);
 
     BarkeepException Beyond(TargetOutcome outcome)
     {

@@ -1,4 +1,6 @@
 using Barkeep.Common;
+using Barkeep.Received;
+using Barkeep.Recovery;
 using Barkeep.Repo;
 using Barkeep.Wal;
 

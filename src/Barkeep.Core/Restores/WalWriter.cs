@@ -1,5 +1,5 @@
 using Barkeep.Common;
-using Barkeep.Repo;
+using Barkeep.Received;
 using Barkeep.Wal;
 
 namespace Barkeep.Restores;

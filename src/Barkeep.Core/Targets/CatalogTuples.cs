@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
-using Barkeep.Repo;
+using Barkeep.Packs;
 
 namespace Barkeep.Targets;
 

@@ -1,5 +1,7 @@
 using Barkeep.Common;
+using Barkeep.Packs;
 using Barkeep.Repo;
+using Barkeep.Storage;
 
 namespace Barkeep.Targets;
 

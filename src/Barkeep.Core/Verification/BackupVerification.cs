@@ -1,4 +1,6 @@
 using Barkeep.Common;
+using Barkeep.Packs;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Wal;
 

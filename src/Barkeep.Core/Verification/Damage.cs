@@ -1,5 +1,4 @@
 using Barkeep.Common;
-using Barkeep.Repo;
 
 namespace Barkeep.Verification;
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Barkeep.Common;
+using Barkeep.Packs;
 using Barkeep.Repo;
 
 namespace Barkeep.Verification;

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Barkeep.Common;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Wal;
 

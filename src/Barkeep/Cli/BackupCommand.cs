@@ -2,7 +2,6 @@ using System.CommandLine;
 using Barkeep.Backups;
 using Barkeep.Cli.Shared;
 using Barkeep.Common;
-using Barkeep.Repo;
 
 namespace Barkeep.Cli;
 

@@ -4,6 +4,7 @@ using Barkeep.Cli.Processes;
 using Barkeep.Cli.Shared;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Keeping;
 using Barkeep.Repo;
 
 namespace Barkeep.Cli;

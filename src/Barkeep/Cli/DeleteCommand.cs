@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
-using Barkeep.Backups;
 using Barkeep.Cli.Shared;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Keeping;
 
 namespace Barkeep.Cli;
 

@@ -1,8 +1,8 @@
 using System.CommandLine;
-using Barkeep.Backups;
 using Barkeep.Cli.Shared;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Keeping;
 
 namespace Barkeep.Cli;
 

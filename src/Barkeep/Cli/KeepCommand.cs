@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using Barkeep.Backups;
 using Barkeep.Cli.Shared;
+using Barkeep.Keeping;
 using Barkeep.Repo;
 
 namespace Barkeep.Cli;

@@ -5,7 +5,7 @@ using Barkeep.Cli.Shared;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Postgres;
-using Barkeep.Repo;
+using Barkeep.Received;
 using Barkeep.Wal;
 
 namespace Barkeep.Cli;

@@ -4,6 +4,7 @@ using Barkeep.Cli.Shared;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Hooks;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Microsoft.Extensions.Logging;
 

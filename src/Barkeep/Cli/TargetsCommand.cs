@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Barkeep.Cli.Shared;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Targets;
 
@@ -69,7 +70,7 @@ sealed class TargetsCommand : SessionCommand
     {
         var spool = session.SpoolOf(server, lineage);
         // In this order: what the receiver has heard of is then here.
-        var receiver = ReceiverState.TryRead(session.Locations.ReceiverStateFile(server))?.Of(lineage.Identity);
+        var receiver = ReceiverState.LastOf(session.Locations, server, lineage.Identity);
         var received = await ReceivedWal.ListAsync(lineage.Wal, spool, cancellationToken);
         var windows = await RecoveryWindows.ListAsync(lineage, spool, received, await lineage.Backups.ListAsync(cancellationToken), cancellationToken);
         var report = new TargetsReport(lineage, spool, received, windows, receiver, isCurrent, session.Time.LocalTimeZone);

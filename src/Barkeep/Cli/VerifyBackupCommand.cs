@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Barkeep.Cli.Shared;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Verification;
 
@@ -60,7 +61,7 @@ sealed class VerifyBackupCommand : SessionCommand
         using var bar = session.Output.IsTerminal ? new CopyBar("Verifying") : null;
         var start = session.Time.GetTimestamp();
         var progress = bar is null ? null : new Drawing(p => bar.Update(p.Done, p.Total, p.Done / Math.Max(0.001, session.Time.GetElapsedTime(start).TotalSeconds)));
-        var receiver = ReceiverState.TryRead(session.Locations.ReceiverStateFile(server))?.Of(lineage.Identity);
+        var receiver = ReceiverState.LastOf(session.Locations, server, lineage.Identity);
         return await new BackupVerification(lineage, spool, receiver, jobs, progress).RunAsync(ids, cancellationToken);
     }
 

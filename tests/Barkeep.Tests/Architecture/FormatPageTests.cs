@@ -26,8 +26,8 @@ public sealed partial class FormatPageTests
         [
             Line(".installation", KeysOf("Configuration", "ConfigJson", "Installation")),
             Line("server.json", KeysOf("Configuration", "ConfigJson", "SetupFile")),
-            Line("collected.json", KeysOf("Backups", "CollectionJson", "CollectionMemory")),
-            Line("state.json", KeysOf("Repo", "ReceiverJson", "ReceiverStatePayload")),
+            Line("collected.json", KeysOf("Keeping", "CollectionJson", "CollectionMemory")),
+            Line("state.json", KeysOf("Received", "ReceiverJson", "ReceiverStatePayload")),
         ];
         var told = new Dictionary<string, List<string>>();
         foreach (var row in Markdown.Table(Page, "Local JSON files"))

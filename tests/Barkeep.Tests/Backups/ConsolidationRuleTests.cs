@@ -1,4 +1,5 @@
 using Barkeep.Backups;
+using Barkeep.Keeping;
 using Xunit;
 
 namespace Barkeep.Tests.Backups;

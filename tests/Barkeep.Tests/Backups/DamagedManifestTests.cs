@@ -1,6 +1,6 @@
-using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Keeping;
 using Barkeep.Repo;
 using Barkeep.Tests.Repo;
 using Barkeep.Tests.Rig;

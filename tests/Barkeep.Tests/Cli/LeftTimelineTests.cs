@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
 using Barkeep.Tests.Repo;

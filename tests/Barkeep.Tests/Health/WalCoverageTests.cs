@@ -1,6 +1,9 @@
 using System.Globalization;
+using Barkeep.Common;
 using Barkeep.Health;
+using Barkeep.Received;
 using Barkeep.Repo;
+using Barkeep.Tests.Received;
 using Barkeep.Tests.Repo;
 using Barkeep.Wal;
 using Xunit;

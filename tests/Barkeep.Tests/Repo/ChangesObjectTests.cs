@@ -165,7 +165,7 @@ public sealed class ChangesObjectTests : IDisposable
     async Task WriteAsync(byte[] body)
     {
         var written = await File.ReadAllBytesAsync(ObjectPath);
-        var record = written.AsSpan(0, Barkeep.Repo.Record.LengthOf("changes", "changes", 1, written));
+        var record = written.AsSpan(0, Barkeep.Storage.Record.LengthOf("changes", "changes", 1, written));
         using var compressor = new Compressor();
         byte[] bytes = [.. record, .. compressor.Wrap(body)];
         await File.WriteAllBytesAsync(ObjectPath, [.. bytes, .. XxHash128.Hash(bytes)]);

@@ -1,4 +1,6 @@
 using Barkeep.Common;
+using Barkeep.Packs;
+using Barkeep.Received;
 using Barkeep.Receiving;
 using Barkeep.Repo;
 using CsCheck;

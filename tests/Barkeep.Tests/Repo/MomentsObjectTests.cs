@@ -61,7 +61,7 @@ public sealed class MomentsObjectTests : IDisposable
         var lineage = await LineageAsync();
         await lineage.Wal.PutMomentsAsync(Segment, Sample(), default);
         var bytes = await File.ReadAllBytesAsync(ObjectPath);
-        var head = Barkeep.Repo.Record.LengthOf("moments", "moments", 1, bytes);
+        var head = Barkeep.Storage.Record.LengthOf("moments", "moments", 1, bytes);
         for (var i = 0; i < bytes.Length; i++)
         {
             foreach (var bit in (byte[])[1, 16, 128])
@@ -181,7 +181,7 @@ public sealed class MomentsObjectTests : IDisposable
     async Task WriteAsync(byte[] body)
     {
         var written = await File.ReadAllBytesAsync(ObjectPath);
-        var record = written.AsSpan(0, Barkeep.Repo.Record.LengthOf("moments", "moments", 1, written));
+        var record = written.AsSpan(0, Barkeep.Storage.Record.LengthOf("moments", "moments", 1, written));
         using var compressor = new Compressor();
         byte[] bytes = [.. record, .. compressor.Wrap(body)];
         await File.WriteAllBytesAsync(ObjectPath, [.. bytes, .. XxHash128.Hash(bytes)]);

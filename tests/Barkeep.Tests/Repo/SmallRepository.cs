@@ -1,6 +1,8 @@
 using System.Text;
 using Barkeep.Common;
+using Barkeep.Packs;
 using Barkeep.Repo;
+using Barkeep.Tests.Packs;
 using Barkeep.Tests.Rig;
 using Barkeep.Wal;
 using Xunit;

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Packs;
 using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Tests.Repo;

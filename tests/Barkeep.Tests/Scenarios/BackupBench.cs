@@ -1,5 +1,7 @@
 using Barkeep.Backups;
+using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Packs;
 using Barkeep.Repo;
 using Barkeep.Tests.Rig;
 using Barkeep.Wal;

@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
-using Barkeep.Backups;
 using Barkeep.Common;
+using Barkeep.Keeping;
 using Barkeep.Repo;
 using Barkeep.Tests.Rig;
 using Xunit;

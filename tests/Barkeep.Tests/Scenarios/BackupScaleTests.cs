@@ -1,5 +1,5 @@
 using System.Globalization;
-using Barkeep.Repo;
+using Barkeep.Packs;
 using Barkeep.Tests.Rig;
 using Xunit;
 

@@ -1,4 +1,5 @@
-using Barkeep.Repo;
+using Barkeep.Received;
+using Barkeep.Recovery;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;
 using Xunit;

@@ -1,6 +1,6 @@
+using Barkeep.Common;
 using Barkeep.Configuration;
-using Barkeep.Repo;
-using Barkeep.Tests.Backups;
+using Barkeep.Tests.Keeping;
 using Barkeep.Tests.Rig;
 using Xunit;
 

@@ -1,4 +1,5 @@
 using Barkeep.Backups;
+using Barkeep.Keeping;
 using Barkeep.Repo;
 using Barkeep.Tests.Rig;
 using Xunit;

@@ -3,6 +3,7 @@ using System.Text;
 using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Health;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Targets;

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Keeping;
 using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;

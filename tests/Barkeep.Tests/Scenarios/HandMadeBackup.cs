@@ -1,9 +1,11 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
+using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Packs;
 using Barkeep.Repo;
-using Barkeep.Tests.Repo;
+using Barkeep.Tests.Packs;
 using Barkeep.Tests.Rig;
 using Barkeep.Wal;
 using Npgsql;

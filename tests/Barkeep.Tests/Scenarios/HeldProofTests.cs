@@ -1,6 +1,6 @@
 using Barkeep.Postgres;
+using Barkeep.Received;
 using Barkeep.Receiving;
-using Barkeep.Repo;
 using Barkeep.Tests.Rig;
 using Barkeep.Wal;
 using Xunit;

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using Barkeep.Common;
+using Barkeep.Received;
 using Barkeep.Receiving;
-using Barkeep.Repo;
 using Barkeep.Tests.Rig;
 using Microsoft.Extensions.Logging;
 using Xunit;

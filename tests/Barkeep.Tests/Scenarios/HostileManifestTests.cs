@@ -1,6 +1,7 @@
 using System.Text;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Packs;
 using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Barkeep.Common;
 using Barkeep.Configuration;
-using Barkeep.Repo;
+using Barkeep.Recovery;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;
 using Xunit;

@@ -1,6 +1,6 @@
 using Barkeep.Backups;
+using Barkeep.Common;
 using Barkeep.Health;
-using Barkeep.Repo;
 using Barkeep.Tests.Rig;
 using Barkeep.Verification;
 using Xunit;

@@ -1,4 +1,7 @@
 using Barkeep.Backups;
+using Barkeep.Common;
+using Barkeep.Keeping;
+using Barkeep.Packs;
 using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;

@@ -1,6 +1,7 @@
 using Barkeep.Common;
+using Barkeep.Received;
 using Barkeep.Repo;
-using Barkeep.Tests.Repo;
+using Barkeep.Tests.Packs;
 using Barkeep.Tests.Rig;
 using Xunit;
 

@@ -1,5 +1,5 @@
 using Barkeep.Backups;
-using Barkeep.Repo;
+using Barkeep.Common;
 using Xunit;
 
 namespace Barkeep.Tests.Scenarios;

@@ -1,5 +1,6 @@
 using Barkeep.Backups;
 using Barkeep.Common;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;

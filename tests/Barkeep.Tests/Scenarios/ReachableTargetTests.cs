@@ -1,6 +1,7 @@
 using System.Globalization;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Recovery;
 using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;

@@ -1,6 +1,6 @@
 using Barkeep.Common;
+using Barkeep.Received;
 using Barkeep.Receiving;
-using Barkeep.Repo;
 using Xunit;
 
 namespace Barkeep.Tests.Scenarios;

@@ -1,5 +1,6 @@
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Recovery;
 using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;

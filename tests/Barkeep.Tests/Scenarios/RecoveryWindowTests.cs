@@ -1,3 +1,5 @@
+using Barkeep.Common;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Targets;
 using Barkeep.Tests.Rig;

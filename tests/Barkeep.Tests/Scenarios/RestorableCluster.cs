@@ -1,5 +1,5 @@
+using Barkeep.Common;
 using Barkeep.Configuration;
-using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;
 using Xunit;

@@ -1,6 +1,7 @@
-using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Keeping;
+using Barkeep.Recovery;
 using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;
@@ -197,7 +198,7 @@ public sealed class RestoreHistoryTests
         }
 
         // Neither to a target nor by a standby; only where it is named.
-        Assert.Equal(new TimelineId(1), (await RestoreJob.PlanAsync(Options(backup, standby) with { Until = Barkeep.Repo.RecoveryTarget.Immediate }, default)).Route.History.Timeline);
+        Assert.Equal(new TimelineId(1), (await RestoreJob.PlanAsync(Options(backup, standby) with { Until = Barkeep.Recovery.RecoveryTarget.Immediate }, default)).Route.History.Timeline);
         Assert.Equal(new TimelineId(1), (await RestoreJob.PlanAsync(Options(backup, standby) with { IsStandby = true }, default)).Recovery.Timeline);
         Assert.Equal(new TimelineId(2), (await RestoreJob.PlanAsync(Options(backup, standby) with { Timeline = new(new(2)) }, default)).Route.History.Timeline);
     }
@@ -231,7 +232,7 @@ public sealed class RestoreHistoryTests
         await using var reception = await Reception.PrepareAsync(new TestClusterOptions { Configuration = ["synchronous_commit = on"] });
         await reception.CreateSlotAsync();
         reception.Start();
-        await reception.PhaseAsync(Barkeep.Repo.ReceiverPhase.Streaming);
+        await reception.PhaseAsync(Barkeep.Received.ReceiverPhase.Streaming);
         await reception.Cluster.SqlAsync($"ALTER SYSTEM SET synchronous_standby_names = '{reception.Config.ApplicationName}'");
         await reception.Cluster.SqlAsync("SELECT pg_reload_conf()");
         using var backup = new HandMadeBackup(reception.Cluster, reception.Rig.Home) { ServerName = reception.Config.Name.ToString(), TakesWal = false };

@@ -1,4 +1,6 @@
+using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Packs;
 using Barkeep.Repo;
 using Barkeep.Tests.Repo;
 using Barkeep.Tests.Restores;

@@ -1,4 +1,4 @@
-using Barkeep.Repo;
+using Barkeep.Common;
 using Barkeep.Tests.Rig;
 
 namespace Barkeep.Tests.Scenarios;

@@ -1,4 +1,5 @@
 using Barkeep.Backups;
+using Barkeep.Common;
 using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;

@@ -1,6 +1,6 @@
 using Barkeep.Backups;
 using Barkeep.Common;
-using Barkeep.Repo;
+using Barkeep.Recovery;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;
 using Xunit;

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Barkeep.Repo;
+using Barkeep.Received;
 using Xunit;
 
 namespace Barkeep.Tests.Scenarios;

@@ -1,3 +1,4 @@
+using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Repo;
 using Barkeep.Restores;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Barkeep.Configuration;
-using Barkeep.Repo;
+using Barkeep.Recovery;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;
 using Barkeep.Wal;

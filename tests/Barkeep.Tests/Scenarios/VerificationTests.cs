@@ -1,7 +1,8 @@
 using System.Text.Json.Nodes;
-using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Keeping;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Tests.Repo;

@@ -1,4 +1,4 @@
-using Barkeep.Repo;
+using Barkeep.Received;
 using Barkeep.Tests.Rig;
 using Barkeep.Tests.Wal;
 using Barkeep.Wal;

@@ -1,5 +1,6 @@
-using Barkeep.Backups;
 using Barkeep.Common;
+using Barkeep.Keeping;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Tests.Rig;
 using Barkeep.Wal;

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Barkeep.Common;
+using Barkeep.Received;
 using Barkeep.Receiving;
 using Barkeep.Repo;
 using Barkeep.Tests.Rig;

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
-using Barkeep.Backups;
 using Barkeep.Configuration;
 using Barkeep.Health;
+using Barkeep.Keeping;
 
 namespace Barkeep.Cli.Shared;
 

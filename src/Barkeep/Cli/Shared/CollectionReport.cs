@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
-using Barkeep.Repo;
+using Barkeep.Keeping;
 
 namespace Barkeep.Cli.Shared;
 

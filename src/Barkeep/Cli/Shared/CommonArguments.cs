@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Completions;
+using Barkeep.Common;
 using Barkeep.Configuration;
-using Barkeep.Repo;
 
 namespace Barkeep.Cli.Shared;
 

@@ -1,6 +1,7 @@
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Health;
+using Barkeep.Received;
 using Barkeep.Repo;
 
 namespace Barkeep.Cli.Shared;
@@ -12,7 +13,7 @@ static class CoverageReport
     {
         // In this order: what comes in between is then more than was told, not less.
         var isReceiving = DutyLock.IsHeld(session.Locations.ReceiverLock(server));
-        var receiver = ReceiverState.TryRead(session.Locations.ReceiverStateFile(server))?.Of(lineage.Identity);
+        var receiver = ReceiverState.LastOf(session.Locations, server, lineage.Identity);
         var backups = await lineage.Backups.ListAsync(cancellationToken);
         var received = await ReceivedWal.ListAsync(lineage.Wal, session.SpoolOf(server, lineage), cancellationToken);
         return await WalCoverage.OfAsync(lineage, received, backups, receiver, isReceiving, cancellationToken);

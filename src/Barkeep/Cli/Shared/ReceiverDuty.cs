@@ -1,7 +1,7 @@
 using Barkeep.Cli.Processes;
 using Barkeep.Common;
 using Barkeep.Configuration;
-using Barkeep.Repo;
+using Barkeep.Received;
 using Barkeep.Wal;
 
 namespace Barkeep.Cli.Shared;

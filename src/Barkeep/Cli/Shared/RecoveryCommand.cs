@@ -3,6 +3,7 @@ using System.Globalization;
 using Barkeep.Common;
 using Barkeep.Configuration;
 using Barkeep.Fetching;
+using Barkeep.Received;
 using Barkeep.Repo;
 
 namespace Barkeep.Cli.Shared;
@@ -33,7 +34,7 @@ abstract class RecoveryCommand : SessionCommand
     protected static async Task<(Lineage Lineage, WalFetch Fetch)> OpenAsync(Session session, ServerName server, ulong? systemId, CancellationToken cancellationToken)
     {
         var lineage = WalFetch.Choose(await session.OpenRepositoryAsync(server, cancellationToken), systemId);
-        return (lineage, new(lineage, session.SpoolOf(server, lineage), ReceiverState.TryRead(session.Locations.ReceiverStateFile(server))?.Of(lineage.Identity)));
+        return (lineage, new(lineage, session.SpoolOf(server, lineage), ReceiverState.LastOf(session.Locations, server, lineage.Identity)));
     }
 
     protected ulong? GivenSystemId(ParseResult parse) => parse.GetValue(SystemId) is not { } text ? null

@@ -4,7 +4,7 @@ using System.Text;
 using Barkeep.Cli.Processes;
 using Barkeep.Common;
 using Barkeep.Configuration;
-using Barkeep.Repo;
+using Barkeep.Recovery;
 using Barkeep.Restores;
 using Barkeep.Wal;
 

@@ -1,6 +1,6 @@
-using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Keeping;
 using Barkeep.Repo;
 
 namespace Barkeep.Cli.Shared;

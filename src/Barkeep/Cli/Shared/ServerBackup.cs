@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Keeping;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Wal;
 

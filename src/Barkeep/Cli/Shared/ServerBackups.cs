@@ -1,6 +1,7 @@
-using Barkeep.Backups;
 using Barkeep.Common;
 using Barkeep.Configuration;
+using Barkeep.Keeping;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Wal;
 

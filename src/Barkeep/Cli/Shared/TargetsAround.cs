@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Barkeep.Common;
+using Barkeep.Received;
+using Barkeep.Recovery;
 using Barkeep.Repo;
 using Barkeep.Targets;
 using Barkeep.Wal;
@@ -41,7 +43,7 @@ sealed class TargetsAround
             var backup = window.Backups.LastOrDefault(b => b.Info!.EndTime <= time) ?? window.Backups[0];
             var outcome = await TargetSearch.FindAsync(lineage, spool, window.Route, backup.Info!, RecoveryTarget.AtTime(time), cancellationToken);
             var (begins, open) = await around.ReadUnfinishedAsync(lookup, moments, outcome, cancellationToken);
-            var isIdle = outcome is { Stop: null, IsBeforeBackup: false } && (time <= window.IdleUntil(receiver) || (window.EndedBy is null && TimestampTz.From(time) == outcome.LastCommit?.Time));
+            var isIdle = outcome is { Stop: null, IsBeforeBackup: false } && window.EndedBy is null && outcome.IsAllBefore(time, window.IdleUntil(receiver));
             around._found.Add(new(window, moments, begins, backup, outcome, isIdle, open));
         }
         await around.ReadNamesAsync(lineage, cancellationToken);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Barkeep.Configuration;
+using Barkeep.Received;
 using Barkeep.Repo;
 using Barkeep.Targets;
 using Barkeep.Wal;

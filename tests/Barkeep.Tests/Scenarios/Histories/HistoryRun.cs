@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using Barkeep.Backups;
+using Barkeep.Common;
+using Barkeep.Keeping;
 using Barkeep.Repo;
 using Barkeep.Restores;
 using Barkeep.Tests.Rig;

@@ -1,9 +1,0 @@
-using Barkeep.Wal;
-
-namespace Barkeep.Repo;
-
-/// <summary>Shows a walk's records to a <see cref="StopFinder"/>.</summary>
-readonly struct StopVisitor(StopFinder finder) : IRecordVisitor
-{
-    public void Visit(in WalRecord record) => finder.Look(record);
-}
