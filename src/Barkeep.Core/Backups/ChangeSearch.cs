@@ -42,6 +42,11 @@ sealed class ChangeSearch(ServerConfig server, Locations locations, Lineage line
             return (null, reason);
         }
         var found = await CollectAsync(earlier!.Info, timeline, begin, present, waiting, cancellationToken);
+        if (!facts.DataChecksums || earlier!.Info.TimelineId != timeline)
+        {
+            // Without checksums they change without WAL; a standby that was promoted has its own.
+            found.Changes?.DoubtFreeSpaceMaps();
+        }
         return found.Changes switch
         {
             null => (null, found.Obstacle),

@@ -11,22 +11,20 @@ sealed class PageSelection(EarlierBackup? earlier, BlockChanges? changes)
     /// <summary>The backup since which what has changed is read; null when everything is.</summary>
     public BackupId? Since { get; } = changes is null ? null : earlier!.Id;
 
-    /// <summary>Whether no WAL tells what changes in a file: every backup reads it whole.</summary>
-    public static bool IsReadAlways(BackupFile file) => ForkOf(file) is null;
+    /// <summary>Whether a file is read whole by every backup, or by each after which its relation was written to: no WAL tells which of its pages change.</summary>
+    public static bool IsReadOften(BackupFile file) => !RelationFile.TryParse(file.Path, out var relation) || relation.IsFreeSpaceMap;
 
     /// <summary>Chooses.</summary>
     public void Select(BackupFile file)
     {
-        if (changes is null || file.Earlier is not { } before || ForkOf(file) is not { } fork)
+        if (changes is null || file.Earlier is not { } before || !RelationFile.TryParse(file.Path, out var relation))
         {
             return;
         }
-        var ranges = ChangedPages.Of(changes, fork, file.FirstBlock, file.ListedLength, before.Length, earlier!.DamagedPages(file.Path));
+        var ranges = ChangedPages.Of(changes, relation.ToFork(), file.FirstBlock, file.ListedLength, before.Length, earlier!.DamagedPages(file.Path));
         if (ranges is not [{ First: 0 } only] || only.Count < Page.CountFor(file.ListedLength))
         {
             file.ReadOnly(ranges);
         }
     }
-
-    static RelationFork? ForkOf(BackupFile file) => RelationFile.TryParse(file.Path, out var relation) ? relation.ToFork() : null;
 }

@@ -14,6 +14,8 @@ namespace Barkeep.Backups;
 readonly record struct RelationFile(string Directory, uint Number, string Fork, uint Segment)
 {
     const string Main = "main";
+    const string FreeSpaceMap = "fsm";
+    const string VisibilityMap = "vm";
     const string Init = "init";
 
     public bool IsInit => Fork == Init;
@@ -21,21 +23,21 @@ readonly record struct RelationFile(string Directory, uint Number, string Fork, 
     /// <summary>What all forks and segments of one relation share.</summary>
     public string Key => $"{Directory}/{Number}";
 
-    /// <summary>As WAL records name the fork; null for free space maps, which they never name.</summary>
-    public RelationFork? ToFork()
+    public bool IsFreeSpaceMap => Fork == FreeSpaceMap;
+
+    /// <summary>As WAL records name the fork.</summary>
+    public RelationFork ToFork()
     {
         const uint DefaultTablespace = 1663;
         const uint GlobalTablespace = 1664;
-        ForkNumber? fork = Fork switch { Main => ForkNumber.Main, "vm" => ForkNumber.VisibilityMap, Init => ForkNumber.Init, _ => null };
+        var fork = Fork switch { Main => ForkNumber.Main, FreeSpaceMap => ForkNumber.FreeSpaceMap, VisibilityMap => ForkNumber.VisibilityMap, _ => ForkNumber.Init };
         var parts = Directory.Split('/');
-        return fork is not { } number
-            ? null
-            : parts.Length switch
-            {
-                1 => new(GlobalTablespace, 0, Number, number),
-                2 => new(DefaultTablespace, ParseNumber(parts[1]), Number, number),
-                _ => new(ParseNumber(parts[1]), ParseNumber(parts[^1]), Number, number),
-            };
+        return parts.Length switch
+        {
+            1 => new(GlobalTablespace, 0, Number, fork),
+            2 => new(DefaultTablespace, ParseNumber(parts[1]), Number, fork),
+            _ => new(ParseNumber(parts[1]), ParseNumber(parts[^1]), Number, fork),
+        };
     }
 
     /// <returns>False for a file that belongs to no relation, or to a temporary one.</returns>
@@ -62,7 +64,7 @@ readonly record struct RelationFile(string Directory, uint Number, string Fork, 
         var underscore = name.IndexOf('_');
         if (underscore >= 0)
         {
-            fork = name[(underscore + 1)..] switch { "fsm" => "fsm", "vm" => "vm", Init => Init, _ => "" };
+            fork = name[(underscore + 1)..] switch { FreeSpaceMap => FreeSpaceMap, VisibilityMap => VisibilityMap, Init => Init, _ => "" };
             name = name[..underscore];
         }
         if (fork.Length == 0 || !TryNumber(name, out var number) || number == 0)

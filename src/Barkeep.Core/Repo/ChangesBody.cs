@@ -50,7 +50,7 @@ static class ChangesBody
         {
             var fork = new RelationFork(
                 (uint)reader.Number(uint.MaxValue), (uint)reader.Number(uint.MaxValue), (uint)reader.Number(uint.MaxValue), (ForkNumber)reader.Byte());
-            if (fork.Fork is not (ForkNumber.Main or ForkNumber.VisibilityMap or ForkNumber.Init) || fork <= previous)
+            if (fork.Fork > ForkNumber.Init || fork <= previous)
             {
                 throw Record.Damaged(name, $"fork {(byte)fork.Fork} of {fork.Tablespace}/{fork.Database}/{fork.Relation} is out of place");
             }

@@ -10,7 +10,11 @@ namespace Barkeep.Repo;
 /// </summary>
 static class ChangesObject
 {
-    const int Version = 1;
+    const int Version = 2;
+
+    /// <summary>The first that tells of free space maps.</summary>
+    const int MapsVersion = 2;
+
     const string Kind = "changes";
     const int MaxLength = 256 << 20;
 
@@ -38,6 +42,10 @@ static class ChangesObject
         if (payload.Everything is { } reason)
         {
             changes.AddEverything(reason);
+        }
+        if (Record.VersionOf(name, Kind, Version, bytes) < MapsVersion)
+        {
+            changes.DoubtFreeSpaceMaps();
         }
         SealedBody.Read(name, bytes, offset, body => ChangesBody.Read(name, body, changes));
         return new(changes, payload.IsWhole);

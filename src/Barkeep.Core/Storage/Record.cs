@@ -72,10 +72,13 @@ public static class Record
         return head.Length + head.PayloadLength;
     }
 
+    /// <summary>The version of the record at the beginning of <paramref name="bytes"/>.</summary>
+    public static int VersionOf(string name, string kind, int version, ReadOnlySpan<byte> bytes) => ReadHead(name, kind, version, bytes).Version;
+
     internal static BarkeepException Damaged(string name, string how) =>
         new(ErrorKind.Damaged, $"object {name} is damaged: {how}", WhenDamaged);
 
-    static (int Length, int PayloadLength, byte[] Hash) ReadHead(string name, string kind, int version, ReadOnlySpan<byte> bytes)
+    static (int Version, int Length, int PayloadLength, byte[] Hash) ReadHead(string name, string kind, int version, ReadOnlySpan<byte> bytes)
     {
         var end = bytes[..Math.Min(bytes.Length, MaxHeadLength)].IndexOf((byte)'\n');
         if (end < 0)
@@ -98,6 +101,6 @@ public static class Record
         {
             throw Damaged(name, "its first line is malformed");
         }
-        return (end + 1, length, Convert.FromHexString(fields[4]));
+        return (found, end + 1, length, Convert.FromHexString(fields[4]));
     }
 }

@@ -36,13 +36,7 @@ public readonly struct BlockChangeCollector(BlockChanges changes, Lsn from, Lsn 
 
     /// <summary>A block that a record refers to.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Visit(in RelationFork fork, uint block)
-    {
-        if (fork.Fork != ForkNumber.FreeSpaceMap)
-        {
-            changes.Add(fork, block);
-        }
-    }
+    public void Visit(in RelationFork fork, uint block) => changes.Add(fork, block);
 
     bool ReadData(in WalRecord record, ReadOnlySpan<byte> data) => record.Header.Manager switch
     {
@@ -107,7 +101,7 @@ public readonly struct BlockChangeCollector(BlockChanges changes, Lsn from, Lsn 
         if (kind == Create && data.Length >= RelationSize + 4)
         {
             var fork = BinaryPrimitives.ReadUInt32LittleEndian(data[RelationSize..]);
-            if (fork != (uint)ForkNumber.FreeSpaceMap && fork <= (uint)ForkNumber.Init)
+            if (fork <= (uint)ForkNumber.Init)
             {
                 changes.AddFrom(BlockReferences.RelationAt(data) with { Fork = (ForkNumber)fork }, 0);
             }

@@ -4,8 +4,8 @@ namespace Barkeep.Wal;
 
 /// <summary>
 /// Which blocks of which relation forks a stretch of WAL touches, and from where on a fork was truncated or made anew
-/// (docs/format.md, "Block changes"). Says too much rather than too little. Free space maps are not WAL-logged: all of
-/// them counts as changed, always. Not safe for use by several threads while it is added to.
+/// (docs/format.md, "Block changes"). Says too much rather than too little: a free space map counts as changed
+/// throughout where anything of its relation does. Not safe for use by several threads while it is added to.
 /// </summary>
 public sealed class BlockChanges
 {
@@ -19,6 +19,9 @@ public sealed class BlockChanges
 
     /// <summary>Why everything counts as changed, in a line; null when it does not.</summary>
     public string? Everything { get; private set; }
+
+    /// <summary>Whether free space maps may have changed without a trace: then all of them count as changed.</summary>
+    public bool DoubtsFreeSpaceMaps { get; private set; }
 
     /// <summary>Databases of which every file in that tablespace counts as changed.</summary>
     public IReadOnlyCollection<(uint Tablespace, uint Database)> Databases => _databases;
@@ -37,9 +40,12 @@ public sealed class BlockChanges
     /// <param name="reason">For people, in a line; the first one stays.</param>
     public void AddEverything(string reason) => Everything ??= reason;
 
+    public void DoubtFreeSpaceMaps() => DoubtsFreeSpaceMaps = true;
+
     public void Merge(BlockChanges other)
     {
         Everything ??= other.Everything;
+        DoubtsFreeSpaceMaps |= other.DoubtsFreeSpaceMaps;
         _databases.UnionWith(other._databases);
         foreach (var (fork, changes) in other._forks)
         {
@@ -56,9 +62,13 @@ public sealed class BlockChanges
     /// </summary>
     public uint LimitOf(RelationFork fork)
     {
-        if (fork.Fork == ForkNumber.FreeSpaceMap || IsWhole(fork.Tablespace, fork.Database))
+        if (IsWhole(fork.Tablespace, fork.Database))
         {
             return 0;
+        }
+        if (fork.Fork == ForkNumber.FreeSpaceMap)
+        {
+            return DoubtsFreeSpaceMaps || IsTouched(fork) ? 0 : ForkChanges.NoLimit;
         }
         var limit = _forks.TryGetValue(fork, out var own) ? own.Limit : ForkChanges.NoLimit;
         return MainOf(fork) is { Limit: not ForkChanges.NoLimit } main ? Math.Min(limit, main.Limit / BlocksPerMapBlock) : limit;
@@ -96,6 +106,10 @@ public sealed class BlockChanges
 
         static uint FirstOf(uint mapBlock) => (uint)Math.Min((ulong)mapBlock * BlocksPerMapBlock, ForkChanges.NoLimit);
     }
+
+    // Replay, after a crash too, changes the map with the blocks of the main fork, and leaves no trace of that.
+    bool IsTouched(RelationFork fork) =>
+        _forks.ContainsKey(fork) || _forks.ContainsKey(fork with { Fork = ForkNumber.Main }) || _forks.ContainsKey(fork with { Fork = ForkNumber.Init });
 
     ForkChanges? MainOf(RelationFork fork) =>
         fork.Fork == ForkNumber.VisibilityMap ? _forks.GetValueOrDefault(fork with { Fork = ForkNumber.Main }) : null;

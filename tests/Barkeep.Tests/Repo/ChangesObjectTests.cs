@@ -13,7 +13,7 @@ namespace Barkeep.Tests.Repo;
 public sealed class ChangesObjectTests : IDisposable
 {
     static readonly SegmentName Segment = new(new(1), 0, 2);
-    static readonly string Golden = Path.Combine(SourceTree.Root, "tests/Barkeep.Tests/Repo/golden/changes-1");
+    static readonly string Golden = Path.Combine(SourceTree.Root, "tests/Barkeep.Tests/Repo/golden");
 
     readonly string _directory = RigRoot.NewDirectory("changes");
 
@@ -22,23 +22,39 @@ public sealed class ChangesObjectTests : IDisposable
     public void Dispose() => RigRoot.Remove(_directory);
 
     [Fact]
-    public async Task Changes_of_version_1_are_still_read_and_written_to_the_byte()
+    public async Task Changes_of_version_2_are_still_read_and_written_to_the_byte()
     {
         var lineage = await LineageAsync();
-        await lineage.Wal.PutChangesAsync(Segment, new(Sample(), IsWhole: true), default);
-        Assert.Equal(await File.ReadAllBytesAsync(Golden), await File.ReadAllBytesAsync(ObjectPath));
+        var changes = WithFreeSpaceMap();
+        await lineage.Wal.PutChangesAsync(Segment, new(changes, IsWhole: true), default);
+        Assert.Equal(await File.ReadAllBytesAsync($"{Golden}/changes-2"), await File.ReadAllBytesAsync(ObjectPath));
+
+        var read = await lineage.Wal.TryGetChangesAsync(Segment, default);
+        Assert.True(read!.IsWhole);
+        Assert.Equal(DumpedChanges.Of(changes).Lines, DumpedChanges.Of(read.Changes).Lines);
+        Assert.Null(read.Changes.Everything);
+        Assert.False(read.Changes.DoubtsFreeSpaceMaps);
+    }
+
+    [Fact]
+    public async Task Changes_of_version_1_which_told_nothing_of_free_space_maps_are_still_read()
+    {
+        var lineage = await LineageAsync();
+        Directory.CreateDirectory(Path.GetDirectoryName(ObjectPath)!);
+        File.Copy($"{Golden}/changes-1", ObjectPath);
 
         var read = await lineage.Wal.TryGetChangesAsync(Segment, default);
         Assert.True(read!.IsWhole);
         Assert.Equal(DumpedChanges.Of(Sample()).Lines, DumpedChanges.Of(read.Changes).Lines);
         Assert.Null(read.Changes.Everything);
+        Assert.True(read.Changes.DoubtsFreeSpaceMaps);
     }
 
     [Fact]
     public async Task What_is_put_is_what_is_got()
     {
         var lineage = await LineageAsync();
-        var forks = Gen.Select(Gen.UInt[1663, 1665], Gen.UInt[0, 3], Gen.UInt[1, 20], Gen.Int[0, 2], (t, d, r, f) => new RelationFork(t, d, r, (ForkNumber)(f == 0 ? 0 : f + 1)));
+        var forks = Gen.Select(Gen.UInt[1663, 1665], Gen.UInt[0, 3], Gen.UInt[1, 20], Gen.Int[0, 3], (t, d, r, f) => new RelationFork(t, d, r, (ForkNumber)f));
         await Gen.Select(Gen.Select(forks, Gen.UInt, Gen.Int[0, 9]).Array[0, 200], Gen.UInt.Array[0, 3], Gen.Bool, Gen.String.Null()).SampleAsync(
             async (steps, databases, isWhole, everything) =>
             {
@@ -101,7 +117,6 @@ public sealed class ChangesObjectTests : IDisposable
     [Theory]
     [InlineData(new byte[] { 0xFF, 0xFF, 0xFF, 0xFF, 0x7F })] // more databases than there can be
     [InlineData(new byte[] { 0, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F })] // more forks
-    [InlineData(new byte[] { 0, 1, 1, 1, 1, 1, 0, 0 })] // a free space map
     [InlineData(new byte[] { 0, 1, 1, 1, 1, 9, 0, 0 })] // an unknown fork
     [InlineData(new byte[] { 0, 2, 1, 1, 2, 0, 0, 0, 1, 1, 1, 0, 0, 0 })] // forks out of order
     [InlineData(new byte[] { 0, 1, 1, 1, 1, 0, 5, 9, 0 })] // more blocks than lie below the limit
@@ -162,10 +177,17 @@ public sealed class ChangesObjectTests : IDisposable
         return changes;
     }
 
+    static BlockChanges WithFreeSpaceMap()
+    {
+        var changes = Sample();
+        changes.Add(new(1663, 5, 16384, ForkNumber.FreeSpaceMap), 2);
+        return changes;
+    }
+
     async Task WriteAsync(byte[] body)
     {
         var written = await File.ReadAllBytesAsync(ObjectPath);
-        var record = written.AsSpan(0, Barkeep.Storage.Record.LengthOf("changes", "changes", 1, written));
+        var record = written.AsSpan(0, Barkeep.Storage.Record.LengthOf("changes", "changes", 2, written));
         using var compressor = new Compressor();
         byte[] bytes = [.. record, .. compressor.Wrap(body)];
         await File.WriteAllBytesAsync(ObjectPath, [.. bytes, .. XxHash128.Hash(bytes)]);

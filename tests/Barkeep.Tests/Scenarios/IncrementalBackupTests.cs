@@ -111,6 +111,57 @@ public sealed class IncrementalBackupTests
     }
 
     [Fact]
+    public async Task Without_checksums_every_backup_reads_the_free_space_maps()
+    {
+        await using var bench = await IncrementalBench.StartAsync(new TestClusterOptions { Checksums = false });
+        var first = await bench.BackUpAsync();
+        var idle = await bench.IncrementalAsync(first);
+        Assert.True(idle.Info.ReadBytes > await SpaceMapsAsync(bench.Cluster));
+    }
+
+    [Theory]
+    [InlineData(13)]
+    [InlineData(18)]
+    public async Task With_checksums_free_space_maps_are_read_where_they_have_changed_and_nowhere_else(int version)
+    {
+        await using var bench = await IncrementalBench.StartAsync(version);
+        await SqlAsync(
+            bench.Cluster,
+            "CREATE TABLE places AS SELECT point(i, i) AS place FROM generate_series(1, 50000) i",
+            "CREATE INDEX ON places USING gist (place)",
+            "CREATE TABLE written AS SELECT repeat('x', 100) AS pad FROM generate_series(1, 20000)",
+            "DELETE FROM written WHERE ctid < '(100,0)'",
+            // Marks pages of the index as deleted: only once no transaction can come by any more are they free.
+            "DELETE FROM places WHERE place[0] > 40000",
+            "VACUUM places",
+            "SELECT pg_current_xact_id()",
+            "VACUUM places",
+            "DELETE FROM places WHERE place[0] > 1000",
+            "VACUUM written, places",
+            "CHECKPOINT");
+        var first = await bench.BackUpAsync();
+        var idle = await bench.IncrementalAsync(first);
+        Assert.True(idle.Info.ReadBytes < await SpaceMapsAsync(bench.Cluster));
+
+        // The index' map is all of it that changes.
+        await SqlAsync(bench.Cluster, "SELECT pg_current_xact_id()", "VACUUM places");
+        var vacuumed = await bench.IncrementalAsync(idle);
+        await bench.AssertEqualsAsync(vacuumed);
+
+        // Most of a page is filled: until all of it is, only replay after a crash notes that in the map, and leaves no trace of it.
+        await SqlAsync(bench.Cluster, "CHECKPOINT", "INSERT INTO written SELECT repeat('y', 100) FROM generate_series(1, 50)");
+        await bench.Cluster.KillAsync();
+        await bench.Cluster.StartAsync();
+        await bench.Reception.CaughtUpAsync();
+        var crashed = await bench.IncrementalAsync(vacuumed);
+        await bench.AssertEqualsAsync(crashed);
+        await bench.AssertRestoresAsync(crashed);
+    }
+
+    static Task<long> SpaceMapsAsync(TestCluster cluster) =>
+        cluster.ScalarAsync<long>("SELECT sum(pg_relation_size(oid, 'fsm'))::bigint FROM pg_class WHERE relkind IN ('r', 't', 'm', 'i')");
+
+    [Fact]
     public async Task A_full_backup_reads_everything_and_stores_only_what_is_new()
     {
         await using var bench = await IncrementalBench.StartAsync();

@@ -22,10 +22,15 @@ sealed class IncrementalBench : IAsyncDisposable
 
     public string Log => _log.ToString();
 
-    public static async Task<IncrementalBench> StartAsync(int version = 0, params IReadOnlyList<string> configuration)
+    public static Task<IncrementalBench> StartAsync(int version = 0, params IReadOnlyList<string> configuration)
     {
-        var options = new TestClusterOptions { Configuration = ["autovacuum = off", .. configuration] };
-        var reception = await Reception.PrepareAsync(version == 0 ? options : options with { Version = version });
+        var options = new TestClusterOptions { Configuration = configuration };
+        return StartAsync(version == 0 ? options : options with { Version = version });
+    }
+
+    public static async Task<IncrementalBench> StartAsync(TestClusterOptions options)
+    {
+        var reception = await Reception.PrepareAsync(options with { Configuration = ["autovacuum = off", .. options.Configuration] });
         await reception.CreateSlotAsync();
         reception.Start();
         return new(reception);

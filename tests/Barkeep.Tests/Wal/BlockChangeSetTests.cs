@@ -55,10 +55,32 @@ public sealed class BlockChangeSetTests
     }
 
     [Fact]
-    public void Free_space_maps_whole_databases_and_everything_have_changed_throughout()
+    public void A_free_space_map_has_changed_throughout_where_it_or_its_relation_has_or_maps_are_doubted()
+    {
+        var space = Main with { Fork = ForkNumber.FreeSpaceMap };
+        foreach (var touched in (RelationFork[])[Main, space, Main with { Fork = ForkNumber.Init }])
+        {
+            var changes = new BlockChanges();
+            changes.Add(touched with { Relation = touched.Relation + 1 }, 0);
+            Assert.Empty(changes.ChangedBlocks(space, 0, 3));
+            changes.Add(touched, 7);
+            Assert.Equal([1u, 2], changes.ChangedBlocks(space, 1, 3));
+        }
+        var doubting = new BlockChanges();
+        doubting.DoubtFreeSpaceMaps();
+        var merged = new BlockChanges();
+        merged.Merge(new());
+        Assert.Empty(merged.ChangedBlocks(space, 0, 3));
+        merged.Merge(doubting);
+        merged.Merge(new());
+        Assert.Equal([1u, 2], merged.ChangedBlocks(space, 1, 3));
+        Assert.Empty(merged.ChangedBlocks(Main, 0, 3));
+    }
+
+    [Fact]
+    public void Whole_databases_and_everything_have_changed_throughout()
     {
         var changes = new BlockChanges();
-        Assert.Equal([1u, 2], changes.ChangedBlocks(Main with { Fork = ForkNumber.FreeSpaceMap }, 1, 3));
         Assert.Empty(changes.ChangedBlocks(Main, 0, 1000));
         Assert.Equal(ForkChanges.NoLimit, changes.LimitOf(Main));
 

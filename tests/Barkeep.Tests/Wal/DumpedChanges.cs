@@ -31,7 +31,7 @@ sealed partial class DumpedChanges
         var changes = new DumpedChanges();
         foreach (var line in lines)
         {
-            foreach (var reference in References(line).Where(static r => !r.Contains(" fsm ", StringComparison.Ordinal)))
+            foreach (var reference in References(line))
             {
                 var blank = reference.LastIndexOf(" blk ", StringComparison.Ordinal);
                 changes.Block(reference[..blank], long.Parse(reference.AsSpan(blank + 5), CultureInfo.InvariantCulture));
@@ -100,7 +100,7 @@ sealed partial class DumpedChanges
     {
         if (Creation().Match(line) is { Success: true } created)
         {
-            if (PathOf(created.Groups["path"].Value, out var fork) && !fork.EndsWith(" fsm", StringComparison.Ordinal))
+            if (PathOf(created.Groups["path"].Value, out var fork))
             {
                 Limit(fork, 0);
             }
