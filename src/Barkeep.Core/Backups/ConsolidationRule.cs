@@ -20,8 +20,8 @@ public static class ConsolidationRule
     /// <summary>So many small packs are tolerated; merging brings them down to half.</summary>
     const int ToleratedSmall = 64;
 
-    /// <summary>Pages that every backup can pay for: 16 MiB.</summary>
-    const long LeastBudget = 2048;
+    /// <summary>Pages that every backup can pay for: 32 MiB.</summary>
+    const long LeastBudget = 4096;
 
     /// <summary>Chooses.</summary>
     /// <param name="frames">Those of earlier backups' packs that hold a page that is needed.</param>
@@ -31,7 +31,7 @@ public static class ConsolidationRule
     {
         var chosen = ChooseSparse(frames, own, Math.Max(LeastBudget, 2 * read));
         var taken = chosen.ToHashSet();
-        return [.. chosen, .. ChooseOfSmallPacks([.. frames.Where(f => !taken.Contains(f))], Math.Max(2 * LeastBudget, read))];
+        return [.. chosen, .. ChooseOfSmallPacks([.. frames.Where(f => !taken.Contains(f))], Math.Max(LeastBudget, read))];
     }
 
     static List<FrameUse> ChooseSparse(IReadOnlyList<FrameUse> frames, long own, long budget)

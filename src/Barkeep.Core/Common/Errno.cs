@@ -58,7 +58,7 @@ public static class Errno
     static int NumberOf(Exception error) => error switch
     {
         FileNotFoundException or DirectoryNotFoundException => NoEntry,
-        UnauthorizedAccessException { InnerException: IOException inner } => inner.HResult == NotPermitted ? NotPermitted : AccessDenied,
+        UnauthorizedAccessException => error.InnerException is IOException { HResult: NotPermitted } ? NotPermitted : AccessDenied,
         IOException { HResult: > 0 and <= 0xFFFF and var errno } => errno,
         _ => 0,
     };

@@ -21,7 +21,7 @@ public sealed class ConsolidationRuleTests
     }
 
     [Fact]
-    public void No_more_is_stored_anew_than_can_be_paid_for() => Assert.Equal(2048 / 10, ConsolidationRule.Choose(Frames(1, 1000, 10), 0, 0).Count);
+    public void No_more_is_stored_anew_than_can_be_paid_for() => Assert.Equal(4096 / 10, ConsolidationRule.Choose(Frames(1, 1000, 10), 0, 0).Count);
 
     [Theory]
     [InlineData(20_000, 40, 300, true)]
@@ -57,7 +57,7 @@ public sealed class ConsolidationRuleTests
             var moved = Enumerable.Range(0, pages).Where(p => chosen.Contains((places[p].Pack, places[p].Ordinal / 128))).OrderBy(p => places[p]).ToList();
             moved.ForEach(p => Put(p, own));
 
-            Assert.True(moved.Count <= Math.Max(2048, 2 * changedEach) + Math.Max(4096, changedEach), $"backup {backup}: {moved.Count} pages stored anew");
+            Assert.True(moved.Count <= Math.Max(4096, 2 * changedEach) + Math.Max(4096, changedEach), $"backup {backup}: {moved.Count} pages stored anew");
             var held = Uses().Sum(static f => (long)f.Pages);
             Assert.True(held <= 1.5 * pages, $"backup {backup}: {held} pages are held for {pages}");
             var packs = places.Select(static p => p.Pack).Distinct().Count();

@@ -14,7 +14,7 @@ public sealed class BusyTests
         var first = Assert.Single((await bench.BarmanAsync("list-backup", "--minimal", "montagu")).OutputLines);
 
         // A backup that takes an hour.
-        var slow = bench.Rig.Start("barman", "backup", "montagu", "--bwlimit", "10");
+        var slow = bench.Rig.Start("barman", "backup", "montagu", "--full", "--bwlimit", "10");
         await slow.PrintsAsync("Starting backup copy");
         await bench.RefusedAsync(ErrorKind.Busy, "another backup of server montagu is running", "barman", "backup", "montagu");
         Assert.Contains(" - F - STARTED", (await bench.BarmanAsync("list-backup", "montagu")).OutputLines[0], StringComparison.Ordinal);
