@@ -161,8 +161,8 @@ sealed class BackupCopy(
 
     ReadPlan Plan(FileList files)
     {
-        // What every backup reads whole comes first, so that its pages' hashes are together in few packs.
-        IReadOnlyList<BackupFile> ordered = [.. files.Files.Where(PageSelection.IsReadOften), .. files.Files.Where(static f => !PageSelection.IsReadOften(f))];
+        // What is read whole again and again comes first, so that its pages' hashes are together in few packs. Otherwise the order stays.
+        IReadOnlyList<BackupFile> ordered = [.. files.Files.OrderByDescending(PageSelection.IsReadOften)];
         // A slow reader must not hold a statement, and with it vacuum, for more than some seconds.
         var rate = options.BandwidthLimit * 1024L;
         var longest = rate > 0 ? Math.Max(rate * 5, FileReader.RowLength) : long.MaxValue;

@@ -38,21 +38,21 @@ public sealed class HealthProbe(ServerConfig config, Locations locations, TimePr
             {
                 return facts with { RepositoryFailure = new(ErrorKind.NotSetUp, "it is empty", "run setup-barman") };
             }
+            var hurt = await HurtPacks.ReadAsync(lineage, cancellationToken);
             facts = facts with
             {
                 Known = lineage.Identity,
                 Backups = await lineage.Backups.ListAsync(cancellationToken),
                 Conflicts = await lineage.Wal.ListConflictsAsync(cancellationToken),
-                DamagedPacks = await lineage.Packs.ListDamagedAsync(cancellationToken),
+                DamagedPacks = hurt.Packs,
             };
-            var hurt = await HurtPacks.ReadAsync(lineage, cancellationToken);
             facts = facts with { HurtBackups = await hurt.FindBackupsAsync(facts.Backups.Where(static b => b.State == BackupState.Done).Select(static b => b.Id), cancellationToken) };
             var spool = WalSpool.Of(lineage, config.Name, locations);
             var received = await ReceivedWal.ListAsync(lineage.Wal, spool, cancellationToken);
             facts = facts with
             {
                 WalBytes = received.Stored.Sum(static s => s.StoredLength),
-                Coverage = await WalCoverage.OfAsync(lineage, received, facts.Backups, facts.Receiver?.Of(lineage.Identity), facts.ReceiverRuns, cancellationToken),
+                Coverage = await WalCoverage.OfAsync(hurt, received, facts.Backups, facts.Receiver?.Of(lineage.Identity), facts.ReceiverRuns, cancellationToken),
                 RepositoryFailure = received.Notes is [var note, ..] ? new(ErrorKind.Damaged, note) : null,
             };
             TryWrite(locations.ServerDirectory(config.Name));

@@ -21,9 +21,8 @@ public sealed record WalCoverage(IReadOnlyList<WalGap> Gaps, bool IsOpen, Backup
     /// <summary>Passes over what needs pages that are known to be damaged; reads manifests only where there are any.</summary>
     /// <inheritdoc cref="Of"/>
     public static async Task<WalCoverage> OfAsync(
-        Lineage lineage, ReceivedWal received, IReadOnlyList<BackupRecord> backups, ReceiverState? receiver, bool isReceiving, CancellationToken cancellationToken)
+        HurtPacks hurt, ReceivedWal received, IReadOnlyList<BackupRecord> backups, ReceiverState? receiver, bool isReceiving, CancellationToken cancellationToken)
     {
-        var hurt = await HurtPacks.ReadAsync(lineage, cancellationToken);
         var damaged = new Dictionary<BackupId, string>();
         while (true)
         {

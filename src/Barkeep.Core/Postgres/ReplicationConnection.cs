@@ -139,6 +139,21 @@ public sealed class ReplicationConnection : IAsyncDisposable
         return reading.IsCompletedSuccessfully ? ValueTask.FromResult(Interpret(reading.Result)) : AwaitAsync(reading);
     }
 
+    /// <summary>The next message, within a time.</summary>
+    /// <param name="asked">What was asked for: a position, a segment.</param>
+    /// <exception cref="BarkeepException">ConnectionLost: none has come. As <see cref="ReadAsync"/>.</exception>
+    internal async ValueTask<WalMessage> ReadInTimeAsync(WireDeadline deadline, string asked)
+    {
+        try
+        {
+            return await ReadAsync(deadline.Token);
+        }
+        catch (OperationCanceledException) when (deadline.Passed)
+        {
+            throw new BarkeepException(ErrorKind.ConnectionLost, $"{_wire.Target}: no answer when asked for WAL of {asked}", ConnectFailure.WhenSilent);
+        }
+    }
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     async ValueTask<WalMessage> AwaitAsync(ValueTask<WireMessage> reading) => Interpret(await reading);
 

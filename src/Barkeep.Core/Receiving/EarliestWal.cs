@@ -45,17 +45,13 @@ static class EarliestWal
             // The server opens the stream first and only then looks for the segment.
             if (await connection.StartAsync(null, position, history.TimelineAt(position), cancellationToken) is null)
             {
-                await connection.ReadAsync(deadline.Token);
+                await connection.ReadInTimeAsync(deadline, $"{position}");
             }
             return true;
         }
         catch (BarkeepException e) when (e.Kind == ErrorKind.WalGap)
         {
             return false;
-        }
-        catch (OperationCanceledException) when (deadline.Passed)
-        {
-            throw new BarkeepException(ErrorKind.ConnectionLost, $"{target}: no answer when asked for WAL of {position}", ConnectFailure.WhenSilent);
         }
     }
 }

@@ -93,7 +93,7 @@ public static class HeldProof
         using var deadline = new WireDeadline(target.CommandTimeout, cancellationToken);
         for (var at = 0L; at < held.Length;)
         {
-            var message = await ReadAsync(connection, target, name, deadline);
+            var message = await connection.ReadInTimeAsync(deadline, $"{name}");
             if (message.Kind == WalMessageKind.Keepalive)
             {
                 continue;
@@ -112,17 +112,5 @@ public static class HeldProof
             deadline.Renew();
         }
         return true;
-    }
-
-    static async ValueTask<WalMessage> ReadAsync(ReplicationConnection connection, ConnectionTarget target, SegmentName name, WireDeadline deadline)
-    {
-        try
-        {
-            return await connection.ReadAsync(deadline.Token);
-        }
-        catch (OperationCanceledException) when (deadline.Passed)
-        {
-            throw new BarkeepException(ErrorKind.ConnectionLost, $"{target}: no answer when asked for WAL of {name}", ConnectFailure.WhenSilent);
-        }
     }
 }

@@ -18,8 +18,6 @@ public static class WalTar
 
     // What does not compress becomes longer by less than an eighth.
     const int CompressionLoss = 8;
-    const string WhatToDo =
-        "nothing of it is stored, and the server sends it again; put-wal takes what barman-wal-archive sends: a tar of WAL files and their MD5SUMS or SHA256SUMS";
     const string Md5Sums = "MD5SUMS";
     const string Sha256Sums = "SHA256SUMS";
 
@@ -29,27 +27,20 @@ public static class WalTar
     {
         var files = new Dictionary<string, byte[]>();
         var sums = new Dictionary<string, string>();
-        try
+        var tar = new TarInput(stream);
+        long total = 0;
+        while (await ReadingAsync(() => tar.NextAsync(cancellationToken)) is { } member)
         {
-            var tar = new TarInput(stream);
-            long total = 0;
-            while (await tar.NextAsync(cancellationToken) is { } member)
+            var isSums = member.Name is Md5Sums or Sha256Sums;
+            var content = await ReadAsync(tar, member, isSums ? MaxSumsLength : size.Bytes + (size.Bytes / CompressionLoss), cancellationToken);
+            if (isSums)
             {
-                var isSums = member.Name is Md5Sums or Sha256Sums;
-                var content = await ReadAsync(tar, member, isSums ? MaxSumsLength : size.Bytes + (size.Bytes / CompressionLoss), cancellationToken);
-                if (isSums)
-                {
-                    AddSums(content, sums);
-                }
-                else if (files.Count >= MaxFiles || (total += content.Length) > MaxTotal || !files.TryAdd(member.Name, content))
-                {
-                    throw Bad($"{member.Name} is there twice, or too much comes with it");
-                }
+                AddSums(content, sums);
             }
-        }
-        catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged && e.Hint != WhatToDo)
-        {
-            throw Bad("it is no tar, or was cut off or altered on its way", e);
+            else if (files.Count >= MaxFiles || (total += content.Length) > MaxTotal || !files.TryAdd(member.Name, content))
+            {
+                throw Bad($"{member.Name} is there twice, or too much comes with it");
+            }
         }
         return [.. files.Select(f => (WalFileName.Parse(f.Key), Expand(f.Key, Checked(f.Key, f.Value, sums.GetValueOrDefault(f.Key)), size)))];
     }
@@ -64,9 +55,24 @@ public static class WalTar
         {
             throw Bad($"{member.Name} has {member.Length} bytes");
         }
-        var content = new byte[member.Length];
-        await tar.ReadAsync(content, cancellationToken);
-        return content;
+        return await ReadingAsync(async () =>
+        {
+            var content = new byte[member.Length];
+            await tar.ReadAsync(content, cancellationToken);
+            return content;
+        });
+    }
+
+    static async Task<T> ReadingAsync<T>(Func<Task<T>> read)
+    {
+        try
+        {
+            return await read();
+        }
+        catch (BarkeepException e) when (e.Kind == ErrorKind.Damaged)
+        {
+            throw Bad("it is no tar, or was cut off or altered on its way", e);
+        }
     }
 
     // <sum> *<name>: the star stands for "binary".
@@ -120,5 +126,5 @@ public static class WalTar
     }
 
     static BarkeepException Bad(string what, Exception? inner = null) =>
-        new(ErrorKind.Damaged, $"what was sent on stdin cannot be taken: {what}", WhatToDo, inner);
+        new(ErrorKind.Damaged, $"what was sent on stdin cannot be taken: {what}", "nothing of it is stored, and the server sends it again; put-wal takes what barman-wal-archive sends: a tar of WAL files and their MD5SUMS or SHA256SUMS", inner);
 }

@@ -13,6 +13,9 @@ public sealed class HurtPacks
 
     HurtPacks(Lineage lineage, Dictionary<string, PageSet?> hurt) => (_lineage, _hurt) = (lineage, hurt);
 
+    /// <summary>The marked packs, as manifests name them.</summary>
+    public IReadOnlySet<string> Packs => new SortedSet<string>(_hurt.Keys, StringComparer.Ordinal);
+
     /// <summary>Reads the marks.</summary>
     /// <exception cref="BarkeepException">NewerRepository, Storage.</exception>
     public static async Task<HurtPacks> ReadAsync(Lineage lineage, CancellationToken cancellationToken) =>

@@ -121,17 +121,8 @@ public sealed class ReceivedChangesTests : IDisposable
     async Task<(Lineage, WalSpool)> StoreAsync(WalSample wal, Func<int, Noted> noted)
     {
         _changes = Walk(wal);
-        var version = wal.Walker();
-        version.Append(wal.Segments[0].Bytes);
-        var repository = await Repository.OpenAsync(Path.Combine(_directory, "repository"), default);
-        var lineage = await repository.AdoptAsync(new(wal.SystemIdentifier, version.MajorVersion!.Value, wal.SegmentSize), acceptNew: false, SmallRepository.Clock, default);
-        var spool = new WalSpool(Directory.CreateDirectory(Path.Combine(_directory, "spool")).FullName, wal.SegmentSize);
-        var (tail, offset) = wal.Locate(wal.Listed[^1].Start);
-        for (var i = 0; i < tail; i++)
-        {
-            await lineage.Wal.PutSegmentAsync(wal.Segments[i].Name, new MemoryStream(wal.Segments[i].Bytes), default);
-        }
-        await File.WriteAllBytesAsync(spool.PathOf(wal.Segments[tail].Name), wal.Segments[tail].Bytes[..(offset + 10)]);
+        var (lineage, spool) = await wal.StoreAsync(_directory, static offset => offset + 10);
+        var tail = wal.Locate(wal.Listed[^1].Start).Segment;
         await NoteAsync(wal, lineage, i => i < tail ? noted(i) : Noted.No);
         return (lineage, spool);
     }

@@ -151,21 +151,7 @@ public sealed class TargetSearchTests : IDisposable
     }
 
     /// <summary>Stores all complete segments, and the last one that holds records as a tail in the spool.</summary>
-    async Task<(Lineage, WalSpool)> StoreAsync(WalSample wal)
-    {
-        var first = wal.Walker();
-        first.Append(wal.Segments[0].Bytes);
-        var repository = await Repository.OpenAsync(Path.Combine(_directory, "repository"), default);
-        var lineage = await repository.AdoptAsync(new(wal.SystemIdentifier, first.MajorVersion!.Value, wal.SegmentSize), acceptNew: false, SmallRepository.Clock, default);
-        var spool = new WalSpool(Directory.CreateDirectory(Path.Combine(_directory, "spool")).FullName, wal.SegmentSize);
-        var tail = wal.Locate(wal.Listed[^1].Start).Segment;
-        for (var i = 0; i < tail; i++)
-        {
-            await lineage.Wal.PutSegmentAsync(wal.Segments[i].Name, new MemoryStream(wal.Segments[i].Bytes), default);
-        }
-        await File.WriteAllBytesAsync(spool.PathOf(wal.Segments[tail].Name), wal.Segments[tail].Bytes);
-        return (lineage, spool);
-    }
+    Task<(Lineage, WalSpool)> StoreAsync(WalSample wal) => wal.StoreAsync(_directory, _ => wal.SegmentSize.Bytes);
 
     async Task NoteAsync(WalSample wal, Lineage lineage, Func<int, Noted> noted)
     {

@@ -171,7 +171,7 @@ public sealed class DamagedPackTests
             }
             var windows = await RecoveryWindows.ListAsync(lineage, bench.Reception.Spool, received, all, default);
             Assert.Empty(windows.All.SelectMany(static w => w.Backups).Select(static b => b.Id).Intersect(backups.Select(static b => b.Id)));
-            var coverage = await WalCoverage.OfAsync(lineage, received, all, null, isReceiving: true, default);
+            var coverage = await WalCoverage.OfAsync(await HurtPacks.ReadAsync(lineage, default), received, all, null, isReceiving: true, default);
             Assert.Equal(all.Select(static b => b.Id).Except(backups.Select(static b => b.Id)).Cast<BackupId?>().LastOrDefault(), coverage.Latest);
         }
     }

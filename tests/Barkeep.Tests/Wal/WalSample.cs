@@ -1,5 +1,8 @@
 using System.Collections.Concurrent;
 using System.Text.RegularExpressions;
+using Barkeep.Received;
+using Barkeep.Repo;
+using Barkeep.Tests.Repo;
 using Barkeep.Tests.Rig;
 using Barkeep.Wal;
 
@@ -42,6 +45,24 @@ sealed partial class WalSample
 
     /// <summary>The segment that holds a position, and the place in it.</summary>
     public (int Segment, int Offset) Locate(Lsn lsn) => ((int)(SegmentSize.NumberOf(lsn) - SegmentSize.NumberOf(Start)), SegmentSize.OffsetOf(lsn));
+
+    /// <summary>Puts it where a receiver would: complete segments into a repository, the last that holds a record into a spool, as far as is wanted.</summary>
+    /// <param name="tailLength">Given where in it the last record begins: how many bytes of it are there.</param>
+    public async Task<(Lineage Lineage, WalSpool Spool)> StoreAsync(string directory, Func<int, int> tailLength)
+    {
+        var first = Walker();
+        first.Append(Segments[0].Bytes);
+        var repository = await Repository.OpenAsync(Path.Combine(directory, "repository"), default);
+        var lineage = await repository.AdoptAsync(new(SystemIdentifier, first.MajorVersion!.Value, SegmentSize), acceptNew: false, SmallRepository.Clock, default);
+        var spool = new WalSpool(Directory.CreateDirectory(Path.Combine(directory, "spool")).FullName, SegmentSize);
+        var (tail, offset) = Locate(Listed[^1].Start);
+        for (var i = 0; i < tail; i++)
+        {
+            await lineage.Wal.PutSegmentAsync(Segments[i].Name, new MemoryStream(Segments[i].Bytes), default);
+        }
+        await File.WriteAllBytesAsync(spool.PathOf(Segments[tail].Name), Segments[tail].Bytes[..tailLength(offset)]);
+        return (lineage, spool);
+    }
 
     static async Task<WalSample> MakeAsync(int version, int segmentMb)
     {

@@ -16,6 +16,6 @@ static class CoverageReport
         var receiver = ReceiverState.LastOf(session.Locations, server, lineage.Identity);
         var backups = await lineage.Backups.ListAsync(cancellationToken);
         var received = await ReceivedWal.ListAsync(lineage.Wal, session.SpoolOf(server, lineage), cancellationToken);
-        return await WalCoverage.OfAsync(lineage, received, backups, receiver, isReceiving, cancellationToken);
+        return await WalCoverage.OfAsync(await HurtPacks.ReadAsync(lineage, cancellationToken), received, backups, receiver, isReceiving, cancellationToken);
     }
 }
